@@ -1,0 +1,50 @@
+"""The LSTM cell with a forget gate."""
+
+import torch
+from torch import Tensor, nn
+
+from longlag.cells.cell import Cell, State
+
+
+class LSTMCell(Cell):
+    """The long short-term memory cell whose state is kept by a forget gate.
+
+    ::
+
+        i, f, g, o = W [h, x] + b            pre-activations, packed in this order
+        c' = σ(f) ⊙ c + σ(i) ⊙ tanh(g)
+        h' = σ(o) ⊙ tanh(c')
+
+    Along the direct path ∂c'/∂c = σ(f): with σ(f) near 1 the error flows back unchanged (the constant error carousel).
+
+    State: ``h`` [B, H], ``c`` [B, H], both zero at the start.
+
+    Source: Hochreiter & Schmidhuber 1997, sections 3.2 and 4, for the cell; Gers, Schmidhuber & Cummins 2000,
+    section 3, for the forget gate.
+
+    Deviations: tanh for both squashing functions, where 1997 has scaled logistics; the gradient is not truncated; the
+    gates see the cell outputs ``h`` but not the other gates; blocks of one cell. The weights start as those of
+    ``nn.Linear``.
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
+        super().__init__(input_size, hidden_size)
+        if isinstance(forget_bias, bool) or not isinstance(forget_bias, int | float):
+            raise ValueError(f"forget_bias must be a number, got {forget_bias!r}")
+        self.W = nn.Linear(hidden_size + input_size, 4 * hidden_size)
+        with torch.no_grad():
+            self.W.bias[hidden_size : 2 * hidden_size].fill_(forget_bias)
+
+    def forward(self, x: Tensor, state: State) -> State:
+        """Map ``x`` [B, I] and ``(h, c)``, [B, H] each, to ``(h', c')``."""
+        h, c = state
+        i, f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)  # 4 × [B, H]
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, c

@@ -1,0 +1,109 @@
+"""``longlag check``: the six checks of a cell, one line each."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from rich.console import Console
+from rich.markup import escape
+
+from longlag.cli.configs import conf_dir
+from longlag.cli.requests import RequestError, explained, keys_of
+
+if TYPE_CHECKING:
+    from longlag.conformance.checks import Checks
+
+_STYLES = {"pass": "green", "fail": "bold red", "does not apply": "yellow"}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``longlag check`` and return its exit code.
+
+    Raises:
+        RequestError: the request was wrong.
+
+    """
+    parser = argparse.ArgumentParser(
+        prog="longlag check",
+        description="Six checks of a cell: is it the LSTM that it should be? They take about ten seconds.",
+        epilog="examples: longlag check cell=lstm; longlag check cell=rnn; longlag check --stub my_cells.py;"
+        " longlag check cell._target_=my_cells.MyLSTM",
+    )
+    parser.add_argument("--stub", metavar="FILE", help="write a cell with the equations left to fill in, and stop")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train: cell=…, cell.…=…")
+    options = parser.parse_args(list(arguments))
+    if options.stub is not None:
+        return _write_stub(Path(options.stub))
+    checks = _checks(options.overrides)
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    failed = 0
+    for result in _shown(checks, console):
+        failed += result.verdict == "fail"
+        verdict = f"[{_STYLES[result.verdict]}]{result.verdict:14}[/]"
+        console.print(f"({result.number}) {verdict}  {result.name}: {escape(result.figure)}", highlight=False)
+    console.print("all that apply passed" if not failed else f"{failed} of 6 failed", highlight=False)
+    return 1 if failed else 0
+
+
+def _shown(checks: "Checks", console: Console) -> Any:
+    """Make the checks under a spinner that counts the training steps, where there is a terminal."""
+    if not console.is_terminal:
+        yield from checks.run()
+        return
+    with console.status("checking") as status:
+        checks.exercise.progress = lambda step: status.update(f"training, step {step} of {checks.exercise.steps}")
+        for result in checks.run():
+            status.update("checking")
+            yield result
+
+
+def _checks(overrides: Sequence[str]) -> "Checks":
+    try:
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = hydra.compose("train", overrides=list(overrides), return_hydra_config=True)
+            rnn = hydra.compose("train", overrides=["cell=rnn"])
+    except Exception as error:
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            explanation = explained(error, keys_of(hydra.compose("train")))
+        if explanation is None:
+            raise
+        raise explanation from error
+
+    from omegaconf import OmegaConf, open_dict
+
+    from longlag.cli.assemble import cell_of, task_of
+    from longlag.cli.configs import frozen
+    from longlag.conformance.checks import Checks
+    from longlag.conformance.exercise import Exercise
+
+    choices = config.hydra.runtime.choices
+    with open_dict(config):
+        del config["hydra"]
+    settings = frozen(config, choices, overrides)
+    task = task_of(settings)
+    baseline = OmegaConf.to_container(rnn.cell, resolve=True)
+    cell_of(settings["cell"], task.input_size)  # a wrong setting is the request's fault, not the cell's
+    return Checks(
+        make=lambda size: cell_of({**settings["cell"], "hidden_size": size}, task.input_size),
+        make_rnn=lambda size: cell_of({**baseline, "hidden_size": size}, task.input_size),  # type: ignore[dict-item]
+        exercise=Exercise(task),
+    )
+
+
+def _write_stub(path: Path) -> int:
+    from longlag.conformance.stub import stub
+
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        raise RequestError(f"--stub: {path} should be a Python file that can be imported, such as my_cells.py")
+    try:
+        with path.open("x") as file:  # never over a file that is there: it may be somebody's solution
+            file.write(stub(path.stem))
+    except FileExistsError:
+        raise RequestError(f"--stub: {path} is there already; name another file") from None
+    except OSError as error:
+        raise RequestError(f"--stub: cannot write {path}: {error.strerror}") from error
+    print(f"{path}: fill it in, then longlag check cell._target_={path.stem}.MyLSTM")
+    return 0

@@ -1,0 +1,80 @@
+"""``longlag``: hands over to a command."""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from longlag import __version__
+from longlag.cli.requests import RequestError
+
+#: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
+COMMANDS = {
+    "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
+    "check": ("longlag.cli.check", "check a cell, yours too: is it the LSTM that it should be?"),
+}
+
+HELP = f"""longlag {__version__}: how far back can a recurrent cell remember, and why?
+
+usage: longlag COMMAND [ARGUMENT ...]
+
+commands:
+{chr(10).join(f"  {name:8}{line}" for name, (_, line) in COMMANDS.items())}
+
+  longlag COMMAND --help    what a command takes
+  longlag --version
+
+examples:
+  longlag train                                    an LSTM on delayed XOR over 60 steps
+  longlag train cell=rnn task.T=20 seed=3
+  longlag train -m cell=rnn,lstm task.T=20,60 cell.forget_bias=0,1,3 'seed=range(3)' study=first
+  longlag check cell=lstm
+
+shell completion (bash; zsh and fish likewise):
+  eval "$(longlag -sc install=bash)"
+
+exit codes: 0 well, 1 a run or a check failed, 2 the request was wrong
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``longlag`` and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP, end="")
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(f"longlag {__version__}")
+        return 0
+    try:
+        if arguments[0] in ("-sc", "--shell-completion"):
+            return _complete(arguments)
+        command, *rest = arguments
+        if command not in COMMANDS:
+            near = difflib.get_close_matches(command, COMMANDS, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise RequestError(f"no command {command!r}; there are: {', '.join(COMMANDS)}{meant}")
+        if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109
+            sys.path.insert(0, os.getcwd())  # noqa: PTH109 -- a reader's own cells and tasks lie in the current folder
+        code: int = importlib.import_module(COMMANDS[command][0]).run(rest)
+    except RequestError as error:
+        print(f"longlag: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("longlag: interrupted", file=sys.stderr)
+        return 1
+    return code
+
+
+def _complete(arguments: list[str]) -> int:
+    """Serve Hydra's shell completion, which knows nothing of commands: complete them here, the rest is ``train``'s."""
+    line = os.environ.get("COMP_LINE", "")
+    words = line.split()
+    if any(argument.startswith("query=") for argument in arguments):
+        if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
+            print(" ".join(COMMANDS))
+            return 0
+        os.environ["COMP_LINE"] = line.replace(f" {words[1]}", "", 1)
+    code: int = importlib.import_module("longlag.cli.train").run(arguments)
+    return code

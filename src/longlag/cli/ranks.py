@@ -1,0 +1,89 @@
+"""A run on several devices: a process a rank, all started from the run's own settings.
+
+``python -m longlag.cli.ranks FOLDER`` is one rank. Lightning's own launcher would type the command line again for
+every rank, and so replay a whole grid; a rank that is started from ``config.yaml`` knows one run and one folder, and
+Lightning takes it as started from outside.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from longlag.cli.assemble import assemble
+from longlag.runs import RunFolder, Status
+from longlag.runs.status import now
+from longlag.training.run import train_run
+
+_GRACE_S = 30.0  # how long the other ranks may take to end after one has failed or the run was interrupted
+
+
+def train_on_ranks(folder: RunFolder, ranks: int) -> Status:
+    """Train the run whose settings lie in ``folder``, in ``ranks`` processes on this machine.
+
+    Returns:
+        The status in which the run ended.
+
+    """
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks), "NODE_RANK": "0"}
+    command = [sys.executable, "-m", "longlag.cli.ranks", str(folder.path)]
+    path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **place, "PYTHONPATH": path, "LOCAL_RANK": str(rank)})
+        for rank in range(ranks)
+    ]
+    try:
+        codes = _wait_for_all(processes)
+    except KeyboardInterrupt:  # the ranks are in the same process group: they have been told too
+        codes = _end(processes)
+    status = folder.read_status()
+    assert status is not None, "the ranks found a status to go on from"
+    if status.state == "running":
+        reason = f"the ranks ended with the exit codes {', '.join(map(str, codes))}; see {folder.log}"
+        status = replace(status, state="failed", reason=reason, ended=now())
+        folder.write_status(status)
+    return status
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Be one rank of the run in a folder."""
+    folder = RunFolder(Path(arguments[0]))
+    status = train_run(assemble(folder.read_config(), folder, Console(stderr=True)))
+    return 0 if status.finished else 1
+
+
+def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+    """Wait; when one has failed, give the others a while and then end them: they may wait for it for ever."""
+    while any(process.poll() is None for process in processes):
+        if any(process.returncode for process in processes):
+            return _end(processes)
+        time.sleep(0.05)
+    return [process.returncode for process in processes]
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+    deadline = time.monotonic() + _GRACE_S
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+    return [process.wait() for process in processes]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

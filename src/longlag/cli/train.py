@@ -1,0 +1,182 @@
+"""``longlag train``: Hydra composes the settings, a job or a grid of jobs runs."""
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from rich.console import Console
+
+from longlag.cli.configs import conf_dir
+from longlag.cli.requests import RequestError, explained, keys_of
+
+if TYPE_CHECKING:  # torch is imported when a job runs, not to print a help text
+    pass
+
+
+@dataclass
+class _Session:
+    """What one command has met on its way through Hydra."""
+
+    folders: dict[Path, None] = field(default_factory=dict)
+    jobs: int = 1
+    started: int = 0
+    refused: RequestError | None = None
+
+
+_session = _Session()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``longlag train`` and return its exit code.
+
+    Raises:
+        RequestError: the request was wrong.
+
+    """
+    global _session
+    _session = _Session()
+    try:
+        with _as_hydra_sees_it(arguments):
+            hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+    except RequestError:
+        raise
+    except SystemExit as error:  # Hydra's argument parser, or the look ahead at a grid
+        if _session.refused is None:
+            return error.code if isinstance(error.code, int) else 2
+    except KeyboardInterrupt:
+        _report()
+        raise
+    except Exception as error:
+        explanation = explained(error, _known_keys())
+        if explanation is None:
+            raise
+        raise explanation from error
+    if _session.refused is not None:
+        raise _session.refused
+    return _report()
+
+
+class LookAhead(Callback):
+    """Make every job of a grid without running it, before the first one runs: a wrong request costs no run."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Rehearse the jobs of a grid over choices; what a search will try cannot be known ahead.
+
+        Raises:
+            SystemExit: one of them is wrong. Hydra would turn any other exception into a warning.
+
+        """
+        from longlag.cli.jobs import Job
+
+        if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+            return
+        try:
+            typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+            grid = _grid([*typed, *config.hydra.overrides.task])
+            _session.jobs = len(grid)
+            for overrides in grid:
+                composed = hydra.compose(
+                    "train", overrides=[*config.hydra.overrides.hydra, *overrides], return_hydra_config=True
+                )
+                hydra_config = composed.hydra
+                job = Job.composed(_without_hydra(composed), hydra_config)
+                if job.resumed:
+                    raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
+                job.rehearse()
+                _session.folders[job.folder.path] = None
+        except Exception as error:
+            _session.refused = error if isinstance(error, RequestError) else explained(error, _known_keys())
+            if _session.refused is None:
+                raise
+            raise SystemExit(2) from error
+
+
+def _job(config: DictConfig) -> None:
+    """Run one job; what goes wrong is in its folder or in the session, so that a grid goes on."""
+    from longlag.cli.jobs import Job
+
+    _session.started += 1
+    console = Console(stderr=True)
+    try:
+        job: Job = Job.composed(config, HydraConfig.get())
+        _session.folders[job.folder.path] = None
+        job.run(console, place=f"[{_session.started}/{_session.jobs}] " if _session.jobs > 1 else "")
+    except RequestError as error:
+        if _session.jobs == 1:
+            _session.refused = error
+        else:
+            console.print(f"longlag: {error}", highlight=False, soft_wrap=True)
+
+
+def _report() -> int:
+    """Print the table of the runs, and return the exit code that they deserve."""
+    if not _session.folders:
+        return 0
+    from longlag.report.table import print_runs
+    from longlag.runs import read_run
+
+    records = [read_run(path) for path in _session.folders]
+    found = [record for record in records if record is not None]
+    output = Console() if sys.stdout.isatty() else Console(width=200)
+    if found:
+        print_runs(found, output)
+        output.print(
+            f"\nruns: {os.path.commonpath([str(path) for path in _session.folders])}", highlight=False, soft_wrap=True
+        )
+    return 0 if len(found) == len(records) and all(record.status.finished for record in found) else 1
+
+
+def _grid(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of every job of a grid, in the order in which Hydra's basic sweeper takes them."""
+    axes: dict[str, list[str]] = {}
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            axes[key] = [override.input_line or ""]
+    return [list(job) for job in itertools.product(*axes.values())]
+
+
+def _without_hydra(composed: DictConfig) -> DictConfig:
+    config = composed.copy()
+    config._set_flag("struct", False)
+    del config["hydra"]
+    return config
+
+
+def _known_keys() -> set[str]:
+    """Return the keys of the default configuration and the names of the groups."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        keys = keys_of(hydra.compose("train"))
+    groups = {str(path.relative_to(conf_dir())) for path in conf_dir().glob("**/") if path != conf_dir()}
+    return keys | groups
+
+
+@contextmanager
+def _as_hydra_sees_it(arguments: Sequence[str]) -> Iterator[None]:
+    """Give Hydra our arguments, and have it raise its exceptions instead of printing them."""
+    before, full = sys.argv, os.environ.get("HYDRA_FULL_ERROR")
+    sys.argv = [before[0], *arguments]
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        sys.argv = before
+        if full is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = full

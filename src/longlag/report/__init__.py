@@ -1,0 +1,1 @@
+"""Runs -> tables and pictures. It reads run folders and never trains."""

@@ -1,0 +1,141 @@
+"""The run folder: where a run writes, and what is read back from it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from longlag.runs.files import write_whole
+from longlag.runs.status import Status
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run.
+
+    It holds ``config.yaml`` (the settings, resolved), ``status.json``, ``metrics.csv``, ``summary.json``,
+    ``checkpoints/``, ``train.log`` and, where W&B records, ``wandb/``.
+    """
+
+    path: Path
+
+    @property
+    def metrics(self) -> Path:
+        """The curves."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """From where a run is resumed."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def log(self) -> Path:
+        """What the run had to say, tracebacks among it."""
+        return self.path / "train.log"
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write ``config.yaml``."""
+        write_whole(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+
+    def read_config(self) -> dict[str, Any]:
+        """Read ``config.yaml``.
+
+        Raises:
+            ValueError: it is not there, or not YAML with a mapping in it.
+
+        """
+        try:
+            config = yaml.safe_load((self.path / "config.yaml").read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise ValueError(f"{self.path} holds no run: {_first_line(error)}") from error
+        if not isinstance(config, dict):
+            raise ValueError(f"{self.path} holds no run: its config.yaml is not a mapping")
+        return config
+
+    def write_status(self, status: Status) -> None:
+        """Write ``status.json``."""
+        self._write_json("status.json", status.to_dict())
+
+    def read_status(self) -> Status | None:
+        """Read ``status.json``; ``None`` if there is none that can be read."""
+        values = self._read_json("status.json")
+        try:
+            return None if values is None else Status(**values)
+        except (TypeError, ValueError):
+            return None
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write ``summary.json``."""
+        self._write_json("summary.json", summary)
+
+    def read_summary(self) -> dict[str, Any]:
+        """Read ``summary.json``; empty if there is none that can be read."""
+        return self._read_json("summary.json") or {}
+
+    def set_aside(self) -> Path:
+        """Rename the folder to the first free ``NAME~1``, ``NAME~2``, … and return that."""
+        k = 1
+        while (aside := self.path.with_name(f"{self.path.name}~{k}")).exists():
+            k += 1
+        self.path.rename(aside)
+        return aside
+
+    def _write_json(self, name: str, values: dict[str, Any]) -> None:
+        write_whole(self.path / name, json.dumps(values, indent=2) + "\n")
+
+    def _read_json(self, name: str) -> dict[str, Any] | None:
+        try:
+            values = json.loads((self.path / name).read_text())
+        except (OSError, ValueError):
+            return None
+        return values if isinstance(values, dict) else None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run, read back.
+
+    Args:
+        folder: where it is.
+        config: its settings.
+        status: its status.
+        summary: its figures; empty until it has ended.
+
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    status: Status
+    summary: dict[str, Any]
+
+
+def read_run(path: Path) -> RunRecord | None:
+    """Read the run in a folder; ``None`` if it holds none."""
+    folder = RunFolder(path)
+    status = folder.read_status()
+    if status is None:
+        return None
+    try:
+        return RunRecord(folder, folder.read_config(), status, folder.read_summary())
+    except ValueError:
+        return None
+
+
+def read_study(path: Path) -> list[RunRecord]:
+    """Read the runs of a study, in the order of their folders' names; those set aside are left out."""
+    folders = sorted(p.parent for p in path.glob("*/status.json") if "~" not in p.parent.name)
+    return [run for folder in folders if (run := read_run(folder)) is not None]
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"no config.yaml ({error.strerror})"
+    return f"its config.yaml cannot be read ({str(error).splitlines()[0]})"

@@ -1,0 +1,79 @@
+"""The early gradient: what is left of the gradient when it has come back to the input at t=0."""
+
+import copy
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from longlag.model import SequenceModel
+from longlag.task import Task, stream
+from longlag.training.module import SequenceModule
+
+
+def early_gradient(model: SequenceModel, inputs: Tensor, lengths: Tensor | None = None) -> float:
+    """Return the mean absolute gradient of the summed outputs with respect to the input at t=0.
+
+    It is computed in float64 on a copy of the model, which the call leaves as it was: in float32 a product of
+    Jacobians falls below the smallest normal number, 1e-38, long before the gradient itself is of no interest. Down
+    to 1e-300 the figure has the precision of the weights; an exact 0.0 means that it is smaller still.
+
+    Args:
+        model: the model.
+        inputs: sequences [B, L, I].
+        lengths: their valid steps [B]; all if none are given.
+
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        double = copy.deepcopy(model).double()
+        x = inputs.detach().clone().double().requires_grad_()
+        double(x, lengths).sum().backward()
+        assert x.grad is not None
+        return x.grad[:, 0].abs().mean().item()
+
+
+class EarlyGradient(Callback):
+    """Measure the early gradient on a fixed probe batch, at initialisation and at every validation.
+
+    The probe batch is the task's own ``probe`` split, so it is the same for all runs of one seed.
+
+    Args:
+        size: the number of sequences in the probe batch.
+
+    Raises:
+        ValueError: ``size`` is not a positive integer.
+
+    """
+
+    def __init__(self, size: int = 32) -> None:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"size must be a positive integer, got {size!r}")
+        self.size = size
+        self.first: float | None = None
+        self.last: float | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure before the first step."""
+        if trainer.global_step == 0:
+            self.first = self._measure(trainer, pl_module)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure with the weights that are being validated."""
+        self._measure(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, float | None]:
+        """Return what a resumed run must still know."""
+        return {"first": self.first}
+
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
+        """Restore it."""
+        self.first = state_dict["first"]
+
+    def _measure(self, trainer: Trainer, module: LightningModule) -> float:
+        assert isinstance(module, SequenceModule)
+        task: Task = module.task
+        probe = task.sample(self.size, stream(task.splits.seed, "probe", 0))
+        self.last = early_gradient(module.model, probe.inputs.to(module.device), probe.lengths.to(module.device))
+        module.record({"early_gradient": self.last})
+        return self.last

@@ -1,0 +1,44 @@
+"""``train.log``: what Lightning, the warnings and a failed run have to say goes there, not over the progress bar."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_SOURCES = ("longlag", "lightning", "lightning.pytorch", "lightning.fabric", "py.warnings")
+
+
+@contextmanager
+def logged_to(path: Path) -> Iterator[logging.Logger]:
+    """While the context lasts, append the log records and warnings of this process to ``path``; yield our logger."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in _SOURCES]
+    before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield loggers[0]
+    finally:
+        logging.captureWarnings(False)
+        for logger, handlers, propagate, level in before:
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
+        handler.close()
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """While the context lasts, drop Lightning's remarks and the warnings: a real run will make them again."""
+    logger = logging.getLogger("lightning.pytorch")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

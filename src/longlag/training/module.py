@@ -1,0 +1,130 @@
+"""The LightningModule: loss, metrics, logging and optimizer around a sequence model."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+
+from longlag.model import SequenceModel
+from longlag.task import Batch, Task
+
+OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
+
+
+class Diverged(Exception):  # noqa: N818 -- an outcome of a run, not a fault of the program
+    """The training loss is not finite."""
+
+
+class SequenceModule(LightningModule):
+    """Train a sequence model on a task.
+
+    Every figure is recorded against the number of optimizer steps that its weights have seen: ``train/loss`` at step
+    k is the loss before update k + 1, ``val/acc`` at step k is the accuracy after update k.
+
+    Args:
+        model: the model to train.
+        task: the task, which gives the loss and the metrics.
+        optimizer: makes the optimizer from the parameters.
+
+    """
+
+    def __init__(self, model: SequenceModel, task: Task, optimizer: OptimizerFactory) -> None:
+        super().__init__()
+        self.model = model
+        self.task = task
+        self.make_optimizer = optimizer
+        self.val_metrics = task.metrics()
+        self.test_metrics = task.metrics()
+        self.measured: dict[str, float] = {}
+        """The latest value of every figure."""
+        self.validated_step: int | None = None
+        """The step of the latest validation."""
+        self._val_loss: list[tuple[Tensor, int]] = []
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the model's outputs for a batch."""
+        outputs: Tensor = self.model(batch.inputs, batch.lengths)
+        return outputs
+
+    def configure_optimizers(self) -> Optimizer:
+        """Return the optimizer."""
+        return self.make_optimizer(self.model.parameters())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch.
+
+        Raises:
+            Diverged: the loss is not finite, on any device.
+
+        """
+        loss = self.task.loss(self(batch), batch)
+        finite = torch.isfinite(loss.detach())
+        if self.trainer.world_size > 1:  # all ranks stop together, or the others would wait for ever
+            finite = self._gathered(finite).all()
+        if not finite:
+            raise Diverged(f"the training loss is {loss.item()} at step {self.trainer.global_step}")
+        if self.trainer.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self.record({"train/loss": self._mean(loss.detach(), 1)})
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Take a batch of the validation split into the metrics."""
+        outputs = self(batch)
+        self.val_metrics.update(outputs, batch.targets)
+        self._val_loss.append((self.task.loss(outputs, batch), len(batch.inputs)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Record the validation metrics."""
+        total = sum(loss * n for loss, n in self._val_loss)
+        count = sum(n for _, n in self._val_loss)
+        self._val_loss = []
+        assert isinstance(total, Tensor)
+        values = {f"val/{name}": value.item() for name, value in self.val_metrics.compute().items()}
+        values["val/loss"] = self._mean(total / count, count)
+        self.val_metrics.reset()
+        self.validated_step = self.trainer.global_step
+        self.record(values)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Take a batch of the test split into the metrics."""
+        self.test_metrics.update(self(batch), batch.targets)
+
+    def on_test_epoch_end(self) -> None:
+        """Record the test metrics."""
+        self.record({f"test/{name}": value.item() for name, value in self.test_metrics.compute().items()})
+        self.test_metrics.reset()
+
+    @property
+    def sequences(self) -> int:
+        """The number of training sequences seen, over all devices."""
+        accumulated: int = self.trainer.accumulate_grad_batches
+        return self.trainer.global_step * self.task.splits.batch_size * accumulated
+
+    def record(self, values: Mapping[str, float]) -> None:
+        """Send figures to the loggers and to ``trainer.callback_metrics``.
+
+        The loggers are called directly: they get Python floats, which hold 1e-300 where Lightning's own path through
+        float32 tensors would make it 0, and the step count described at the class.
+        """
+        self.measured.update(values)
+        for name, value in values.items():
+            self.trainer.callback_metrics[name] = torch.tensor(value)
+        if self.trainer.is_global_zero:
+            for logger in self.trainer.loggers:
+                logger.log_metrics({**values, "sequences": self.sequences}, step=self.trainer.global_step)
+
+    def _mean(self, value: Tensor, weight: int) -> float:
+        """Return the mean over the devices, each of which has seen ``weight`` sequences."""
+        if self.trainer.world_size == 1:
+            return value.item()
+        weights = self._gathered(torch.tensor(float(weight), device=self.device))
+        return ((self._gathered(value) * weights).sum() / weights.sum()).item()
+
+    def _gathered(self, value: Tensor) -> Tensor:
+        """Return the values of all devices, [devices]."""
+        gathered = self.all_gather(value)
+        assert isinstance(gathered, Tensor)
+        return gathered

@@ -1,0 +1,208 @@
+"""One run, from its first step to its summary."""
+
+import contextlib
+import math
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import lightning
+import torch
+from lightning import Trainer
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.loggers import Logger
+from lightning_utilities.core.rank_zero import rank_zero_only
+from rich.console import Console
+
+from longlag.model import SequenceModel
+from longlag.runs import RunFolder, Status
+from longlag.runs.status import now
+from longlag.task import Task
+from longlag.training.early_gradient import EarlyGradient
+from longlag.training.log import logged_to
+from longlag.training.loggers import RunCard, WandbMirror
+from longlag.training.module import Diverged, OptimizerFactory, SequenceModule
+from longlag.training.progress import ProgressBar
+from longlag.training.solved import Solved
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """Everything that a run is made of.
+
+    Args:
+        folder: where it writes.
+        config: its settings, plain containers, written to ``config.yaml``.
+        facts: what identifies the run in a table: cell, task, T, forget_bias, seed.
+        seed: decides the weights.
+        task: the task.
+        model: makes the model; called after the seed is set.
+        optimizer: makes the optimizer from the parameters.
+        trainer: makes the Trainer from the loggers, callbacks and the like.
+        loggers: makes the loggers.
+        callbacks: Lightning callbacks beside those that every run has.
+        probe: measures the early gradient, if anything does.
+        stop_when_solved: whether training ends when the task is solved.
+        study: the grid that the run belongs to.
+        console: where progress is shown.
+        title: names the run there.
+        versions: of the packages that decide the numbers.
+        sources: the SHA-256 of the files that define the cell and the task.
+
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    facts: dict[str, Any]
+    seed: int
+    task: Task
+    model: Callable[[], SequenceModel]
+    optimizer: OptimizerFactory
+    trainer: Callable[..., Trainer]
+    loggers: Callable[[RunCard], list[Logger]]
+    probe: EarlyGradient | None
+    stop_when_solved: bool
+    study: str
+    console: Console
+    title: str
+    callbacks: list[Callback] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def make_trainer(self, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
+        """Make the Trainer, with what a longlag run settles for it."""
+        return self.trainer(
+            logger=loggers,
+            callbacks=callbacks,
+            default_root_dir=self.folder.path,
+            max_epochs=-1,
+            check_val_every_n_epoch=None,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+
+class _Run:
+    """The moving parts of a run, so that its end can be told wherever it comes."""
+
+    def __init__(self, plan: RunPlan) -> None:
+        self.plan = plan
+        self.loggers: list[Logger] = []
+        self.trainer: Trainer | None = None
+        self.module: SequenceModule | None = None
+        self.solved = Solved(stop=plan.stop_when_solved)
+        self.timer = Timer()
+
+    def train(self) -> None:
+        """Fit, validate the last weights if that has not been done, and test."""
+        plan = self.plan
+        lightning.seed_everything(plan.seed, verbose=False)
+        model = plan.model()
+        checkpoint = plan.folder.last_checkpoint if plan.folder.last_checkpoint.exists() else None
+        self.loggers = plan.loggers(self._card(checkpoint is not None))
+        self.module = SequenceModule(model, plan.task, plan.optimizer)
+        self.trainer = plan.make_trainer(self.loggers, self._callbacks())
+        self.trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint)
+        if self.module.validated_step != self.trainer.global_step:
+            self.trainer.save_checkpoint(plan.folder.last_checkpoint)
+            self.trainer.validate(self.module, datamodule=plan.task, verbose=False)
+        self.trainer.test(self.module, datamodule=plan.task, verbose=False)
+
+    def summary(self, state: str) -> dict[str, Any]:
+        """Return the figures by which runs are compared; what is not finite or not known is ``None``."""
+        module, trainer, probe = self.module, self.trainer, self.plan.probe
+        figures: dict[str, Any] = {**self.plan.facts, "state": state, "solved": self.solved.step is not None}
+        figures |= {"solved_step": self.solved.step, "solved_sequences": self.solved.sequences}
+        if module is not None and trainer is not None:
+            figures |= {"steps": trainer.global_step, "sequences": module.sequences}
+            figures |= {key: x for key, x in module.measured.items() if key != "early_gradient"}
+            figures["parameters"] = sum(p.numel() for p in module.model.parameters())
+        if probe is not None:
+            figures |= {"early_gradient_init": probe.first, "early_gradient_end": probe.last}
+        figures["seconds"] = round(self.timer.time_elapsed("train"), 3)
+        return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in figures.items()}
+
+    def close(self, state: str, summary: dict[str, Any]) -> None:
+        """Close W&B, whatever has happened."""
+        for logger in self.loggers:
+            if isinstance(logger, WandbMirror):
+                with contextlib.suppress(Exception):  # W&B is a mirror: its trouble must not cost the run
+                    logger.write_summary(summary)
+                logger.close(exit_code=0 if state in ("solved", "done", "diverged") else 1)
+
+    def _callbacks(self) -> list[Callback]:
+        folder = self.plan.folder
+        checkpoints = ModelCheckpoint(
+            dirpath=folder.checkpoints,
+            filename="best",
+            monitor="val/acc",
+            mode="max",
+            save_last=True,
+            enable_version_counter=False,
+        )
+        mine: list[Callback] = [self.solved, self.timer, ProgressBar(self.plan.title, self.plan.console), checkpoints]
+        return [*mine, *([] if self.plan.probe is None else [self.plan.probe]), *self.plan.callbacks]
+
+    def _card(self, resumed: bool) -> RunCard:
+        plan = self.plan
+        step = None
+        if resumed:
+            step = torch.load(plan.folder.last_checkpoint, weights_only=True, map_location="cpu")["global_step"]
+        tags = (str(plan.facts["cell"]), str(plan.facts["task"]))
+        return RunCard(plan.folder, plan.config, plan.title, plan.study, tags, resume_at=step)
+
+
+def train_run(plan: RunPlan) -> Status:
+    """Train, and leave the whole story in the run folder, however it ends.
+
+    A run that was cut goes on from its last checkpoint. An exception is the run's own: it is written to ``train.log``
+    and to the status, and not raised.
+
+    Returns:
+        The status in which the run ended; ``interrupted`` after a signal, which the caller should pass on.
+
+    """
+    first = getattr(rank_zero_only, "rank", 0) == 0
+    plan.folder.path.mkdir(parents=True, exist_ok=True)
+    status = Status("running", started=now(), versions=plan.versions, sources=plan.sources)
+    if first:
+        plan.folder.write_config(plan.config)
+        plan.folder.write_status(status)
+    run = _Run(plan)
+    state, reason = "failed", ""
+    with logged_to(plan.folder.log) as log, _sigint_restored():
+        try:
+            run.train()
+            state = "done" if run.solved.step is None else "solved"
+        except Diverged as error:
+            state, reason = "diverged", str(error)
+        except (KeyboardInterrupt, SystemExit) as error:
+            state, reason = "interrupted", f"{type(error).__name__}: cut off from outside"
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            log.exception("the run failed")
+        finally:
+            summary = run.summary(state)
+            run.close(state, summary)
+    ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())  # type: ignore[arg-type]
+    if first:
+        plan.folder.write_summary(summary)
+        plan.folder.write_status(ended)
+    return ended
+
+
+@contextlib.contextmanager
+def _sigint_restored() -> Any:
+    """Lightning leaves SIGINT ignored after an interrupt; put back what was there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,39 @@
+"""When a run counts as solved, and after how many steps and training sequences."""
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from longlag.training.module import SequenceModule
+
+
+class Solved(Callback):
+    """Record the first validation at which the task's criterion is met, and end the run there if ``stop`` is set.
+
+    Args:
+        stop: whether training ends when the task is solved.
+
+    """
+
+    def __init__(self, stop: bool = True) -> None:
+        self.stop = stop
+        self.step: int | None = None
+        """The optimizer steps taken until then; ``None`` while unsolved."""
+        self.sequences: int | None = None
+        """The training sequences seen until then, over all devices."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ask the task whether its validation metrics count as solved."""
+        assert isinstance(pl_module, SequenceModule)
+        values = {name.removeprefix("val/"): x for name, x in pl_module.measured.items() if name.startswith("val/")}
+        if self.step is None and pl_module.task.solved(values):
+            self.step, self.sequences = trainer.global_step, pl_module.sequences
+        if self.step is not None and self.stop:
+            trainer.should_stop = True
+
+    def state_dict(self) -> dict[str, int | None]:
+        """Return what a resumed run must still know."""
+        return {"step": self.step, "sequences": self.sequences}
+
+    def load_state_dict(self, state_dict: dict[str, int | None]) -> None:
+        """Restore it."""
+        self.step, self.sequences = state_dict["step"], state_dict["sequences"]

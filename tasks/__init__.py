@@ -1,0 +1,1 @@
+"""The long-time-lag tasks: one LightningDataModule a file. Add yours here."""
