@@ -1,0 +1,47 @@
+# Every target does the set-up that it needs; `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow lint wheel rates bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "longlag needs Python 3.11 or newer: make PYTHON=python3.11")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about a minute)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(READY)  ## make .venv with everything in it
+
+demo: setup  ## LSTM against RNN on delayed XOR over 60 steps, three seeds each
+	@$(BIN)/longlag train -m experiment=demo
+
+test: setup  ## the fast tests
+	@$(BIN)/pytest -n 2 -q
+
+test-slow: setup  ## the slow tests
+	@$(BIN)/pytest -n 2 -q -m slow
+
+lint: setup  ## format, lint, types, and who may import whom
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+wheel: setup  ## build the wheel, install it elsewhere, train one step from an empty folder
+	@PYTHON=$(BIN)/python bash .ci/wheel-check
+
+rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds each
+	@$(BIN)/longlag train -m experiment=xor_rates
+
+bench: setup  ## the default run against a bare PyTorch loop
+	@$(BIN)/python bench/default_run.py
+
+clean:  ## remove .venv and the caches; outputs/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

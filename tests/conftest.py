@@ -1,0 +1,50 @@
+"""What all tests share: one thread a process, an empty folder to run in, and the command line as a function."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # two test processes with two threads each get in each other's way
+    os.environ[_name] = "1"
+
+import torch
+
+from longlag.cli.main import main
+
+torch.set_num_threads(1)
+
+#: A run that takes a fraction of a second: with these, nothing else need be said.
+TINY = ("task.T=8", "cell.hidden_size=4", "trainer.max_steps=6", "trainer.val_check_interval=2", "logger=csv")
+
+
+class Said(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def longlag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Run ``longlag ARGUMENTS`` in an empty folder, in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = main(arguments)
+        said = capsys.readouterr()
+        return Said(code, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def tiny() -> tuple[str, ...]:
+    return TINY

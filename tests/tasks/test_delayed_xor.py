@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from tasks.delayed_xor import DelayedXOR
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("T", [3, 7, 60])
+def test_the_labels_are_what_a_naive_loop_reads_off_the_sequences(T):
+    batch = DelayedXOR(T).sample(2000, seeded(5))
+    assert batch.inputs.shape == (2000, T, 2)
+    for sequence, target in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True):
+        cues = [sequence[0][0], sequence[1][0]]
+        assert all(cue in (-1.0, 1.0) for cue in cues)
+        assert target == (1 if cues[0] != cues[1] else 0)
+        assert all(step[0] == 0.0 for step in sequence[2:])
+        assert sequence[0][1] == sequence[1][1] == 0.0
+
+
+def test_the_noise_is_standard_normal_and_the_classes_are_balanced():
+    batch = DelayedXOR(60).sample(4000, seeded(0))
+    noise = batch.inputs[:, 2:, 1]
+    assert abs(noise.mean().item()) < 0.01  # its standard error is 0.002
+    assert abs(noise.std().item() - 1) < 0.01
+    pairs = batch.inputs[:, :2, 0].tolist()
+    for pair in ([-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]):
+        assert abs(pairs.count(pair) / 4000 - 0.25) < 0.04  # five standard errors
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_classic_sets_bit_for_bit(seed):
+    """The training set of the exercise comes from seed 1, its test set from seed 2: the draws written out in order."""
+    generator = seeded(seed)
+    first = (torch.rand(256, generator=generator) < 0.5).float()
+    second = (torch.rand(256, generator=generator) < 0.5).float()
+    x = torch.zeros(256, 60, 2)
+    x[:, 0, 0] = first * 2 - 1
+    x[:, 1, 0] = second * 2 - 1
+    x[:, 2:, 1] = torch.randn(256, 58, generator=generator)
+    batch = DelayedXOR(60).sample(256, seeded(seed))
+    assert torch.equal(batch.inputs, x)
+    assert torch.equal(batch.targets, (first != second).long())
+
+
+def test_every_step_is_valid_and_only_the_last_one_counts():
+    batch = DelayedXOR(5).sample(3, seeded(0))
+    assert batch.lengths.tolist() == [5, 5, 5]
+    assert batch.mask.tolist() == [[False] * 4 + [True]] * 3
+
+
+def test_a_constant_output_reaches_the_chance_level():
+    task = DelayedXOR(10)
+    batch = task.sample(10_000, seeded(0))
+    metrics = task.metrics()
+    metrics.update(torch.tensor([[0.0, 1.0]]).expand(10_000, 2), batch.targets)
+    assert metrics.compute()["acc"].item() == pytest.approx(task.chance_accuracy, abs=0.025)  # five standard errors
+    even = task.loss(torch.zeros(10_000, 2), batch)
+    assert even.item() == pytest.approx(0.693147, abs=1e-5)  # ln 2
+
+
+@pytest.mark.parametrize("T", [2, 0, -5, 3.5, "60", True])
+def test_a_sequence_too_short_for_two_bits_and_a_gap_is_refused(T):
+    with pytest.raises(ValueError, match="T must be an integer of at least 3"):
+        DelayedXOR(T)
+
+
+def test_solved_is_99_percent():
+    task = DelayedXOR(10)
+    assert task.solved({"acc": 0.99})
+    assert not task.solved({"acc": 0.9899})
