@@ -98,5 +98,5 @@ def folder_name(settings: Mapping[str, Any]) -> str:
     identity = {key: value for key, value in settings.items() if key not in _NOT_THE_RUN}
     text = json.dumps(identity, sort_keys=True, default=str)
     digest = hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
-    readable = re.sub(r"[^\w.+=-]", "-", title(settings).replace(" ", "-"))
+    readable = re.sub(r"[^\w.+-]", "-", title(settings).replace("=", ""))  # Hydra would want quotes around a "="
     return f"{readable}-{digest}"

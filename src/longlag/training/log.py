@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+#: Warnings that say what is so by design: Lightning's own use of torch, and a run that goes on in its folder.
+_EXPECTED = (r".*isinstance\(treespec, LeafSpec\).*", r"Checkpoint directory .* exists and is not empty.*")
 _SOURCES = ("longlag", "lightning", "lightning.pytorch", "lightning.fabric", "py.warnings")
 
 
@@ -21,7 +23,10 @@ def logged_to(path: Path) -> Iterator[logging.Logger]:
         logger.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        yield loggers[0]
+        with warnings.catch_warnings():
+            for message in _EXPECTED:
+                warnings.filterwarnings("ignore", message=message)
+            yield loggers[0]
     finally:
         logging.captureWarnings(False)
         for logger, handlers, propagate, level in before:

@@ -97,6 +97,15 @@ class SequenceModule(LightningModule):
         self.record({f"test/{name}": value.item() for name, value in self.test_metrics.compute().items()})
         self.test_metrics.reset()
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the figures, so that the summary of a resumed run has them all."""
+        checkpoint["figures"] = {"measured": self.measured, "validated_step": self.validated_step}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the figures."""
+        self.measured = dict(checkpoint["figures"]["measured"])
+        self.validated_step = checkpoint["figures"]["validated_step"]
+
     @property
     def sequences(self) -> int:
         """The number of training sequences seen, over all devices."""

@@ -136,15 +136,10 @@ class _Run:
 
     def _callbacks(self) -> list[Callback]:
         folder = self.plan.folder
-        checkpoints = ModelCheckpoint(
-            dirpath=folder.checkpoints,
-            filename="best",
-            monitor="val/acc",
-            mode="max",
-            save_last=True,
-            enable_version_counter=False,
-        )
-        mine: list[Callback] = [self.solved, self.timer, ProgressBar(self.plan.title, self.plan.console), checkpoints]
+        shared: dict[str, Any] = {"dirpath": folder.checkpoints, "enable_version_counter": False}
+        best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **shared)
+        last = ModelCheckpoint(filename="last", **shared)  # at every validation
+        mine: list[Callback] = [self.solved, self.timer, ProgressBar(self.plan.title, self.plan.console), best, last]
         return [*mine, *([] if self.plan.probe is None else [self.plan.probe]), *self.plan.callbacks]
 
     def _card(self, resumed: bool) -> RunCard:
