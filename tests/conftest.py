@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # two test processes with two threads each get in each other's way
-    os.environ[_name] = "1"
-
 import torch
 
 from longlag.cli.main import main
 
+# Two test processes with two threads each get in each other's way; the processes that tests start follow the variable.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 #: A run that takes a fraction of a second: with these, nothing else need be said.
 TINY = ("task.T=8", "cell.hidden_size=4", "trainer.max_steps=6", "trainer.val_check_interval=2", "logger=csv")
@@ -29,9 +27,7 @@ class Said(NamedTuple):
 
 
 @pytest.fixture
-def longlag(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Said]:
+def longlag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Run ``longlag ARGUMENTS`` in an empty folder, in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(__import__("sys").path))

@@ -77,7 +77,8 @@ def test_a_stream_of_batches_starts_where_it_is_told():
 def test_chunks_cover_a_batch_once():
     batch = DelayedXOR(6).sample(10, stream(0, "val", 0))
     chunks = list(Chunks(batch, 4))
-    assert [len(chunk.inputs) for chunk in chunks] == [4, 4, 2] and len(Chunks(batch, 4)) == 3
+    assert [len(chunk.inputs) for chunk in chunks] == [4, 4, 2]
+    assert len(Chunks(batch, 4)) == 3
     assert torch.equal(torch.cat([chunk.targets for chunk in chunks]), batch.targets)
 
 

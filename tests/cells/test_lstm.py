@@ -25,7 +25,9 @@ def test_a_step_by_hand():
     c_new = f * c + i * g
     h_new = o * math.tanh(c_new)
 
-    got = cell(*(torch.tensor([[v]], dtype=torch.float64) for v in (x,)), tuple(torch.tensor([[v]]).double() for v in (h, c)))
+    got = cell(
+        *(torch.tensor([[v]], dtype=torch.float64) for v in (x,)), tuple(torch.tensor([[v]]).double() for v in (h, c))
+    )
     # the weights went through float32, so the figures agree to its precision
     assert got[0].item() == pytest.approx(h_new, rel=1e-7)
     assert got[1].item() == pytest.approx(c_new, rel=1e-7)

@@ -147,7 +147,9 @@ def test_a_run_that_raises_is_failed_with_its_traceback_in_the_log(plan):
 
 
 @pytest.mark.parametrize("cut_at", [3, 4, 5])
-@pytest.mark.parametrize("data", [(), ("task/splits=endless", "task.splits.batch_size=8"), ("task.splits.batch_size=64",)])
+@pytest.mark.parametrize(
+    "data", [(), ("task/splits=endless", "task.splits.batch_size=8"), ("task.splits.batch_size=64",)]
+)
 def test_a_run_that_was_cut_and_resumed_has_the_very_weights_of_one_that_was_not(plan, cut_at, data):
     whole = plan(*data, folder="whole")
     train_run(whole)

@@ -44,7 +44,7 @@ def assemble(settings: dict[str, Any], folder: RunFolder, console: Console) -> R
         model=lambda: model_of(settings, task),
         optimizer=_made("optimizer", settings["optimizer"]),
         trainer=_made("trainer", {**settings["trainer"], "_partial_": True}),
-        loggers=_made("logger", {**settings["logger"], "_partial_": True}),
+        loggers=_made("logger", settings["logger"]),
         probe=_made("probe", settings["probe"]) if settings["probe"] else None,
         stop_when_solved=settings["stop_when_solved"],
         callbacks=[_made(f"callbacks.{name}", value) for name, value in callbacks.items()],
@@ -108,7 +108,9 @@ def rehearse(plan: RunPlan) -> int:
 
     """
     with torch.random.fork_rng(devices=[]):
-        plan.optimizer(plan.model().parameters())
+        model = plan.model()
+    with _said("optimizer"):
+        plan.optimizer(model.parameters())
     with _said("trainer"), silenced():
         trainer = plan.make_trainer([], [])
     if trainer.max_steps < 1:

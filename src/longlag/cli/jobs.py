@@ -103,9 +103,9 @@ class Job:
             raise RequestError(f"{self.folder.path} is being run by process {status.pid} on {status.host}")
         if status is not None and self.fresh:
             aside = self.folder.set_aside()
-            console.print(f"{name}: the run before is now {aside}", highlight=False, soft_wrap=True)
+            console.print(f"{name}: the run before is now {aside}", highlight=False, markup=False, soft_wrap=True)
         elif status is not None and status.finished and not self.resumed:
-            console.print(f"{name}: {self._already(status)}", highlight=False, soft_wrap=True)
+            console.print(f"{name}: {self._already(status)}", highlight=False, markup=False, soft_wrap=True)
             return status
         if processes > 1:
             self.folder.path.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ class Job:
             ended = train_on_ranks(self.folder, processes)
         else:
             ended = train_run(assemble(self.settings, self.folder, console))
-        console.print(f"{name}: {self._told(ended)}", highlight=False, soft_wrap=True)
+        console.print(f"{name}: {self._told(ended)}", highlight=False, markup=False, soft_wrap=True)
         if ended.state == "interrupted":
             raise KeyboardInterrupt
         return ended

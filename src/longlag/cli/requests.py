@@ -39,7 +39,7 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
 
 def near(name: str, known: Iterable[str]) -> list[str]:
     """Return the keys that ``name`` may have been meant to be, nearest first."""
-    keys = sorted(known)
+    keys = sorted(key for key in known if not key.rsplit(".", 1)[-1].startswith("_"))
     last = name.rsplit(".", 1)[-1]
     same = [key for key in keys if key.rsplit(".", 1)[-1] == last]
     close = difflib.get_close_matches(name, keys, n=3, cutoff=0.7)
@@ -70,6 +70,8 @@ def _missing(error: MissingConfigException) -> str:
 
 def _unknown_key(error: Exception, known: Iterable[str]) -> str:
     text = str(error)
+    if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{ambiguous.group(1)} is a grid; longlag train -m runs one"
     quoted = re.search(r"Could not (?:override|delete)[^']*'([^']+)'", text)
     if quoted is None:
         return text.splitlines()[0]

@@ -115,7 +115,7 @@ def _job(config: DictConfig) -> None:
         if _session.jobs == 1:
             _session.refused = error
         else:
-            console.print(f"longlag: {error}", highlight=False, soft_wrap=True)
+            console.print(f"longlag: {error}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _report() -> int:
@@ -131,7 +131,10 @@ def _report() -> int:
     if found:
         print_runs(found, output)
         output.print(
-            f"\nruns: {os.path.commonpath([str(path) for path in _session.folders])}", highlight=False, soft_wrap=True
+            f"\nruns: {os.path.commonpath([str(path) for path in _session.folders])}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
     return 0 if len(found) == len(records) and all(record.status.finished for record in found) else 1
 

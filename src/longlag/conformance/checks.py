@@ -158,8 +158,8 @@ class Checks:
         cell, T = self._fresh(), 200
         x = torch.randn(B, T, cell.input_size, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
-            outputs, _ = engine_named("eager")(cell, x)
-        finite = bool(torch.isfinite(outputs).all())
+            outputs, state = engine_named("eager")(cell, x)
+        finite = all(bool(torch.isfinite(part).all()) for part in (outputs, *_leaves(state)))
         shape = tuple(outputs.shape)
         return finite and shape == (B, T, H), f"{shape}, {'all finite' if finite else 'not all finite'}"
 
@@ -190,4 +190,5 @@ def _told(trial: Trial) -> str:
 
 
 def _leaves(memory: Any) -> list[Tensor]:
+    """Return the tensors in a memory, however it is nested."""
     return [memory] if isinstance(memory, Tensor) else [leaf for part in memory for leaf in _leaves(part)]

@@ -39,21 +39,26 @@ class RunCard:
     resume_at: int | None = None
 
 
-def no_loggers(card: RunCard) -> list[Logger]:
-    """Return no logger."""
-    return []
+class NoLoggers:
+    """No curves at all."""
+
+    def __call__(self, card: RunCard) -> list[Logger]:
+        """Return no logger."""
+        return []
 
 
-def csv_loggers(card: RunCard) -> list[Logger]:
-    """Return the logger of the run folder."""
-    return [MetricsLogger(card)]
+class CsvLoggers:
+    """The run folder alone."""
+
+    def __call__(self, card: RunCard) -> list[Logger]:
+        """Return the logger of the run folder."""
+        return [MetricsLogger(card)]
 
 
-def wandb_loggers(card: RunCard, mode: str, project: str, entity: str | None) -> list[Logger]:
-    """Return the logger of the run folder and one that mirrors it to W&B.
+class WandbLoggers:
+    """The run folder, and W&B as its mirror.
 
     Args:
-        card: the run.
         mode: ``offline`` or ``online``.
         project: the W&B project.
         entity: the W&B user or team; ``None`` for the default one.
@@ -62,9 +67,17 @@ def wandb_loggers(card: RunCard, mode: str, project: str, entity: str | None) ->
         ValueError: there is no such mode.
 
     """
-    if mode not in ("offline", "online"):
-        raise ValueError(f"mode must be offline or online, got {mode!r} (logger=csv does without W&B)")
-    return [MetricsLogger(card), WandbMirror(card, mode, project, entity)]
+
+    def __init__(self, mode: str, project: str, entity: str | None) -> None:
+        if mode not in ("offline", "online"):
+            raise ValueError(f"mode must be offline or online, got {mode!r} (logger=csv does without W&B)")
+        self.mode = mode
+        self.project = project
+        self.entity = entity
+
+    def __call__(self, card: RunCard) -> list[Logger]:
+        """Return the logger of the run folder and one that mirrors it to W&B."""
+        return [MetricsLogger(card), WandbMirror(card, self.mode, self.project, self.entity)]
 
 
 class MetricsLogger(Logger):

@@ -53,7 +53,9 @@ class ProgressBar(Callback):
         elif trainer.is_global_zero and time.monotonic() - self._last_line > _LINE_EVERY_S:
             self._last_line = time.monotonic()
             self.console.print(
-                f"{self.title}: step {trainer.global_step}/{trainer.max_steps} {_figures(pl_module)}", highlight=False
+                f"{self.title}: step {trainer.global_step}/{trainer.max_steps} {_figures(pl_module)}",
+                highlight=False,
+                markup=False,
             )
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

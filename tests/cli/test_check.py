@@ -1,0 +1,114 @@
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+SOLUTION = """
+        z = z.chunk(4, dim=-1)
+        i, f, o = (torch.sigmoid(z[k]) for k in (0, 1, 3))
+        c = f * c + i * torch.tanh(z[2])
+        return o * torch.tanh(c), c
+"""
+
+
+@pytest.fixture(autouse=True)
+def _forget_modules():
+    yield
+    for name in ("my_cells", "wrong_cells"):
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+
+
+def lines(said):
+    return said.out.splitlines()
+
+
+def test_the_lstm_passes_all_six(longlag):
+    said = longlag("check")
+    assert said.code == 0
+    assert [line.split()[:2] for line in lines(said)[:6]] == [[f"({k})", "pass"] for k in range(1, 7)]
+    assert "8.7e-07 against 7.3e-17" in lines(said)[4]
+    assert lines(said)[6] == "all that apply passed"
+
+
+def test_the_rnn_is_told_why_four_do_not_apply(longlag):
+    said = longlag("check", "cell=rnn")
+    assert said.code == 0
+    assert sum("does not apply" in line for line in lines(said)) == 4
+    assert "this cell is the RNN that others are compared with" in said.out
+
+
+def test_the_stub_fails_until_it_is_filled_in(longlag, tmp_path):
+    said = longlag("check", "--stub", "my_cells.py")
+    assert said.code == 0
+    stub = tmp_path / "my_cells.py"
+    assert "longlag check cell._target_=my_cells.MyLSTM" in stub.read_text()
+
+    said = longlag("check", "cell._target_=my_cells.MyLSTM")
+    assert said.code == 1
+    assert "NotImplementedError: the equations of the LSTM are still to be filled in" in said.out
+
+    text = stub.read_text()
+    text = text.replace(
+        "        ...\n",
+        "        with torch.no_grad():\n            self.W.bias[hidden_size : 2 * hidden_size] = forget_bias\n",
+    )
+    head, _, _ = text.partition("        raise NotImplementedError")
+    stub.write_text(head + SOLUTION)
+    sys.modules.pop("my_cells")
+    importlib.invalidate_caches()
+    said = longlag("check", "cell._target_=my_cells.MyLSTM")
+    assert said.out.splitlines()[-1] == "all that apply passed"
+    assert said.code == 0
+
+
+@pytest.fixture
+def wrong_cells(tmp_path):
+    source = Path(__file__).parents[1] / "conformance" / "wrong_cells.py"
+    (tmp_path / "wrong_cells.py").write_text(source.read_text())
+
+
+def test_a_wrong_cell_of_the_readers_own_exits_with_1(longlag, wrong_cells):
+    said = longlag("check", "cell._target_=wrong_cells.ReturnsCAsH")
+    assert said.code == 1
+    assert lines(said)[1].startswith("(2) fail ")
+    assert lines(said)[-1].endswith("of 6 failed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["NotAdditive", "SwappedInputAndForget", "ScalesTheGradient", "DetachesTheState"])
+def test_wrong_cells_that_do_not_learn_either(longlag, wrong_cells, name):
+    said = longlag("check", f"cell._target_=wrong_cells.{name}")
+    assert said.code == 1
+    assert lines(said)[1].startswith("(2) fail ")
+
+
+def test_a_stub_never_overwrites_a_solution(longlag, tmp_path):
+    (tmp_path / "my_cells.py").write_text("mine")
+    said = longlag("check", "--stub", "my_cells.py")
+    assert said.code == 2
+    assert said.err == "longlag: --stub: my_cells.py is there already; name another file\n"
+    assert (tmp_path / "my_cells.py").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["cell=nope"], "no cell 'nope'; there are: lstm, rnn"),
+        (["cell.forget=1"], "no key 'cell.forget'; did you mean cell.forget_bias?"),
+        (["cell.forget_bias=big"], "cell: forget_bias must be a number, got 'big'"),
+        (
+            ["cell._target_=my_cells.MyLSTM"],
+            "cannot import my_cells.MyLSTM: ModuleNotFoundError: No module named 'my_cells'",
+        ),
+        (
+            ["--stub", "my-cells.py"],
+            "--stub: my-cells.py should be a Python file that can be imported, such as my_cells.py",
+        ),
+        (["--stub", "none/my_cells.py"], "--stub: cannot write none/my_cells.py: No such file or directory"),
+    ],
+)
+def test_wrong_requests_are_one_line(longlag, arguments, message):
+    said = longlag("check", *arguments)
+    assert (said.code, said.err) == (2, f"longlag: {message}\n")

@@ -1,0 +1,85 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+import longlag
+
+
+def python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], [], ["train", "--help"], ["train", "--cfg", "job"], ["check", "--help"]]
+)
+def test_help_is_light(arguments):
+    """Neither torch nor Lightning nor W&B is imported to print a help text or the settings."""
+    code = (
+        "import sys\nfrom longlag.cli.main import main\n"
+        f"try: code = main({arguments})\nexcept SystemExit as e: code = e.code\n"
+        "assert code == 0, code\n"
+        "heavy = {'torch', 'lightning', 'wandb', 'numpy'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    result = python(code)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+def test_help_names_every_command(longlag):
+    said = longlag("--help")
+    assert said.code == 0
+    assert all(f"\n  {command} " in said.out for command in ("train", "check"))
+
+
+def test_version(longlag):
+    assert longlag("--version").out == f"longlag {__import__('longlag').__version__}\n"
+
+
+def test_an_unknown_command_is_one_line(longlag):
+    said = longlag("trian")
+    assert (said.code, said.err) == (2, "longlag: no command 'trian'; there are: train, check; did you mean train?\n")
+
+
+def test_python_m_longlag():
+    result = subprocess.run([sys.executable, "-m", "longlag", "--version"], capture_output=True, text=True, check=True)
+    assert result.stdout == f"longlag {longlag.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("longlag tr", {"train", "check"}),
+        ("longlag train cell=", {"cell=lstm", "cell=rnn"}),
+        ("longlag train -m task=", {"task=delayed_xor"}),
+        ("longlag train trainer.max", {"trainer.max_steps="}),
+        ("longlag train cell.for", {"cell.forget_bias="}),
+    ],
+)
+def test_shell_completion(longlag, monkeypatch, line, expected):
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    said = longlag("-sc", "query=bash")
+    assert said.code == 0
+    assert set(said.out.split()) == expected
+
+
+def test_completion_in_a_real_bash(tmp_path):
+    """Install the completion as the help says, and ask bash for what a press of the tab key would give."""
+    script = (
+        'eval "$(longlag -sc install=bash)"; COMP_LINE="longlag train cell="; COMP_POINT=${#COMP_LINE}; '
+        "COMP_WORDS=(longlag train cell=); COMP_CWORD=2; hydra_bash_completion; echo ${COMPREPLY[@]}"
+    )
+    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # noqa: PTH120
+    result = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": path},
+        cwd=tmp_path,
+    )
+    assert result.stdout.split() == ["cell=lstm", "cell=rnn"]

@@ -1,0 +1,57 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from longlag.report.table import print_runs
+from longlag.runs import RunFolder, RunRecord, Status
+
+
+def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, **summary):
+    figures = {"test/acc": 0.987, "early_gradient_init": 5.57e-07, "early_gradient_end": 0.33, "seconds": 1.52}
+    figures |= {
+        "solved": state == "solved",
+        "solved_step": step if state == "solved" else None,
+        "steps": 600,
+        **summary,
+    }
+    facts = {"cell": cell, "task": "delayed_xor", "T": 60, "forget_bias": forget_bias, "seed": seed}
+    return RunRecord(RunFolder(None), {"run": facts}, Status(state), {} if state == "failed" else figures)
+
+
+def printed(runs, terminal=False):
+    text = io.StringIO()
+    print_runs(runs, Console(file=text, width=200, force_terminal=terminal, no_color=True))
+    return [" ".join(line.split()) for line in text.getvalue().splitlines() if line.strip()]
+
+
+def test_a_row_has_what_a_person_compares():
+    header, row = printed([run(0)])
+    assert header == "cell task T forget bias seed test accuracy solved at step early gradient, start end seconds"
+    assert row == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.5"
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"), [("done", "no, of 600"), ("diverged", "diverged"), ("running", "running")]
+)
+def test_a_run_that_is_not_solved_says_how_it_stands(state, outcome):
+    assert f" {outcome} " in printed([run(0, state)])[1]
+
+
+def test_a_failed_run_has_a_row_without_figures():
+    assert printed([run(0, "failed")])[1] == "lstm delayed_xor 60 1 0 - failed - - -"
+
+
+def test_a_cell_without_a_forget_gate_shows_a_dash():
+    assert printed([run(0, cell="rnn", forget_bias=None)])[1].startswith("rnn delayed_xor 60 - 0 ")
+
+
+def test_several_seeds_get_a_rate_and_a_median_over_all_runs():
+    lines = printed([run(0, step=60), run(1, step=100), run(2, "done"), run(0, "done", cell="rnn", forget_bias=None)])
+    rates = lines[lines.index("cell task T forget bias solved median steps to solve mean test accuracy") + 1 :]
+    assert rates == ["lstm delayed_xor 60 1 2 of 3 100 0.987", "rnn delayed_xor 60 - 0 of 1 - 0.987"]
+
+
+def test_the_median_is_not_known_when_half_are_unsolved():
+    lines = printed([run(0, step=60), run(1, "done")])
+    assert "lstm delayed_xor 60 1 1 of 2 - 0.987" in lines

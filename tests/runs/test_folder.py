@@ -1,0 +1,70 @@
+import subprocess
+import sys
+
+import pytest
+
+from longlag.runs import RunFolder, Status, read_run, read_study
+
+
+def made(path, state="done", **config):
+    path.mkdir(parents=True)
+    folder = RunFolder(path)
+    folder.write_config({"seed": 0, **config})
+    folder.write_status(Status(state))
+    folder.write_summary({"test/acc": 0.5})
+    return folder
+
+
+def test_a_run_is_read_back(tmp_path):
+    folder = made(tmp_path / "a", state="solved", study="first")
+    run = read_run(folder.path)
+    assert run.config == {"seed": 0, "study": "first"}
+    assert run.status.state == "solved"
+    assert run.summary == {"test/acc": 0.5}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"state": "asleep"}', '{"colour": 1}'])
+def test_a_damaged_status_is_no_run(tmp_path, damage):
+    folder = made(tmp_path / "a")
+    (folder.path / "status.json").write_text(damage)
+    assert read_run(folder.path) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("a: [", "cannot be read"), ("- 1", "not a mapping"), (None, "no config.yaml")]
+)
+def test_a_damaged_config_is_no_run(tmp_path, text, reason):
+    folder = made(tmp_path / "a")
+    config = folder.path / "config.yaml"
+    config.unlink() if text is None else config.write_text(text)
+    assert read_run(folder.path) is None
+    with pytest.raises(ValueError, match=reason):
+        folder.read_config()
+
+
+def test_a_study_is_its_runs_without_those_set_aside(tmp_path):
+    for name in ("b", "a", "c"):
+        made(tmp_path / name)
+    aside = [RunFolder(tmp_path / "c").set_aside()]
+    made(tmp_path / "c")
+    aside.append(RunFolder(tmp_path / "c").set_aside())
+    assert [path.name for path in aside] == ["c~1", "c~2"]
+    (tmp_path / "no run").mkdir()
+    assert [run.folder.path.name for run in read_study(tmp_path)] == ["a", "b"]
+
+
+def test_a_status_knows_whether_its_process_lives():
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        assert Status("running", pid=process.pid).alive
+        assert not Status("done", pid=process.pid).alive
+    finally:
+        process.kill()
+        process.wait()
+    assert not Status("running", pid=process.pid).alive
+    assert Status("running", pid=process.pid, host="another.machine").alive
+
+
+def test_an_unknown_state_is_refused():
+    with pytest.raises(ValueError, match="state must be one of running, solved, done, diverged, failed, interrupted"):
+        Status("asleep")
