@@ -42,11 +42,10 @@ class SequenceModel(nn.Module):
             Outputs [B, O] for the readout ``last``, [B, L, O] for ``every`` (those of padded steps mean nothing).
 
         """
-        hidden, _ = self.unroll(self.cell, x)  # [B, L, H]
+        hidden, (h, _) = self.unroll(self.cell, x)  # [B, L, H], [B, H]
         if self.reads == "every":
-            out: Tensor = self.readout(hidden)
-        elif lengths is None:
-            out = self.readout(hidden[:, -1])
-        else:
-            out = self.readout(hidden[torch.arange(len(x), device=x.device), lengths - 1])
+            h = hidden
+        elif lengths is not None and bool((lengths < x.shape[1]).any()):
+            h = hidden[torch.arange(len(x), device=x.device), lengths - 1]
+        out: Tensor = self.readout(h)
         return out

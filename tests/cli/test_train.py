@@ -34,8 +34,8 @@ def test_a_run_leaves_its_folder_and_a_table(longlag, tiny):
     (row,) = table(said)
     assert row[:5] == ["lstm", "delayed_xor", "8", "1", "0"]
     assert row[5] == f"{run.summary['test/acc']:.3f}"
-    assert row[6:9] == ["no,", "of", "6"]
-    assert row[9] == f"{run.summary['early_gradient_init']:.1e}"
+    assert row[6] == ">6"
+    assert row[7] == f"{run.summary['early_gradient_init']:.1e}"
     assert "\x1b" not in said.out + said.err
     assert said.err.startswith("lstm delayed_xor T=8 b=1 seed=0: not solved in 6 steps, test accuracy 0.")
 
@@ -124,7 +124,7 @@ def test_resume_goes_on_with_a_run(longlag, tiny):
     said = longlag("train", f"resume={folder}", "trainer.max_steps=10")
     assert said.code == 0
     assert runs()[0].summary["steps"] == 10
-    assert table(said)[0][6:9] == ["no,", "of", "10"]
+    assert table(said)[0][6] == ">10"
     assert runs()[0].config["trainer"]["max_steps"] == 10
 
 
@@ -167,7 +167,7 @@ def test_a_job_that_fails_costs_itself_alone(longlag, tiny, tmp_path):
     said = longlag("train", "-m", *tiny, "cell._target_=brittle.Brittle", "cell.hidden_size=4,5,6")
     sys.modules.pop("brittle")
     assert said.code == 1
-    assert [row[6] for row in table(said)] == ["no,", "failed", "no,"]
+    assert [row[6] for row in table(said)] == [">6", "failed", ">6"]
     failed = next(run for run in runs() if run.status.state == "failed")
     assert failed.status.reason == "RuntimeError: five is right out"
     assert "Traceback" in failed.folder.log.read_text()

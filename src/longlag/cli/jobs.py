@@ -1,6 +1,6 @@
 """One job: where it runs, whether it has run already, and running it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ class Job:
             self.folder.write_status(Status("running"))
             ended = train_on_ranks(self.folder, processes)
         else:
-            ended = train_run(assemble(self.settings, self.folder, console))
+            ended = train_run(replace(assemble(self.settings, self.folder, console), place=place))
         console.print(f"{name}: {self._told(ended)}", highlight=False, markup=False, soft_wrap=True)
         if ended.state == "interrupted":
             raise KeyboardInterrupt

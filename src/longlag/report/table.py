@@ -10,18 +10,18 @@ from rich.table import Table
 
 from longlag.runs import RunRecord
 
-#: heading, justification, how the cell is read from a run
+#: heading, and how the entry is read from a run
 _COLUMNS: list[tuple[str, Callable[[RunRecord], str]]] = [
     ("cell", lambda run: str(_fact(run, "cell"))),
     ("task", lambda run: str(_fact(run, "task"))),
     ("T", lambda run: _number(_fact(run, "T"), "g")),
-    ("forget bias", lambda run: _number(_fact(run, "forget_bias"), "g")),
+    ("forget\nbias", lambda run: _number(_fact(run, "forget_bias"), "g")),
     ("seed", lambda run: _number(_fact(run, "seed"), "g")),
-    ("test accuracy", lambda run: _number(run.summary.get("test/acc"), ".3f")),
-    ("solved at step", lambda run: _outcome(run)),
-    ("early gradient, start", lambda run: _number(run.summary.get("early_gradient_init"), ".1e")),
-    ("end", lambda run: _number(run.summary.get("early_gradient_end"), ".1e")),
-    ("seconds", lambda run: _number(run.summary.get("seconds"), ".1f")),
+    ("test\naccuracy", lambda run: _number(run.summary.get("test/acc"), ".3f")),
+    ("solved\nat step", lambda run: _outcome(run)),
+    ("early\ngradient", lambda run: _number(run.summary.get("early_gradient_init"), ".1e")),
+    ("\nat end", lambda run: _number(run.summary.get("early_gradient_end"), ".1e")),
+    ("time\n(s)", lambda run: _number(run.summary.get("seconds"), ".1f")),
 ]
 _TEXT = {"cell", "task"}
 
@@ -39,7 +39,7 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
 
 
 def _rates(groups: dict[tuple[Any, ...], list[RunRecord]], console: Console) -> Table:
-    headings = ["cell", "task", "T", "forget bias", "solved", "median steps to solve", "mean test accuracy"]
+    headings = ["cell", "task", "T", "forget\nbias", "solved", "median steps\nto solve", "mean test\naccuracy"]
     table = _table(headings, console)
     for (cell, task, T, forget_bias), members in groups.items():
         steps = sorted(run.summary["solved_step"] for run in members if run.summary.get("solved"))
@@ -73,10 +73,18 @@ def _groups(runs: Iterable[RunRecord]) -> dict[tuple[Any, ...], list[RunRecord]]
 
 
 def _table(headings: Sequence[str], console: Console) -> Table:
-    """Return an empty table: ruled in a terminal, plain columns elsewhere."""
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, header_style="bold")
+    """Return an empty table: ruled and with headings of two lines in a terminal, plain columns elsewhere."""
+    ruled = console.is_terminal
+    table = Table(
+        box=box.SIMPLE_HEAD if ruled else None,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=ruled,
+        header_style="bold",
+    )
     for heading in headings:
-        table.add_column(heading, justify="left" if heading in _TEXT else "right", overflow="fold")
+        name = heading if ruled else " ".join(heading.split())
+        table.add_column(name, justify="left" if heading in _TEXT else "right", vertical="bottom")
     return table
 
 
@@ -84,7 +92,7 @@ def _outcome(run: RunRecord) -> str:
     state, step = run.status.state, run.summary.get("solved_step")
     if step is not None:
         return str(step)
-    return f"no, of {run.summary.get('steps')}" if state == "done" else state
+    return f">{run.summary.get('steps')}" if state == "done" else state
 
 
 def _fact(run: RunRecord, name: str) -> Any:

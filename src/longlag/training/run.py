@@ -47,7 +47,8 @@ class RunPlan:
         stop_when_solved: whether training ends when the task is solved.
         study: the grid that the run belongs to.
         console: where progress is shown.
-        title: names the run there.
+        title: names the run there, and in W&B.
+        place: where in a grid it is, for the progress bar.
         versions: of the packages that decide the numbers.
         sources: the SHA-256 of the files that define the cell and the task.
 
@@ -67,6 +68,7 @@ class RunPlan:
     study: str
     console: Console
     title: str
+    place: str = ""
     callbacks: list[Callback] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
@@ -139,7 +141,13 @@ class _Run:
         shared: dict[str, Any] = {"dirpath": folder.checkpoints, "enable_version_counter": False}
         best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **shared)
         last = ModelCheckpoint(filename="last", **shared)  # at every validation
-        mine: list[Callback] = [self.solved, self.timer, ProgressBar(self.plan.title, self.plan.console), best, last]
+        mine: list[Callback] = [
+            self.solved,
+            self.timer,
+            ProgressBar(self.plan.place + self.plan.title, self.plan.console),
+            best,
+            last,
+        ]
         return [*mine, *([] if self.plan.probe is None else [self.plan.probe]), *self.plan.callbacks]
 
     def _card(self, resumed: bool) -> RunCard:

@@ -1,0 +1,84 @@
+"""The default run against a bare PyTorch loop over the same model and data: milliseconds a step, side by side.
+
+``make bench`` runs it. The default run is timed whole: Lightning, validation, checkpoints, the early gradient, metrics.csv
+and W&B's offline file. The bare loop has none of that: loss, backward, Adam. Both take the same number of steps and are
+run in turn, several times over; the ratio is taken pair by pair.
+"""
+
+import argparse
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import hydra
+import torch
+from omegaconf import open_dict
+from rich.console import Console
+
+from longlag.cli.assemble import assemble
+from longlag.cli.configs import conf_dir, frozen
+from longlag.runs import RunFolder
+from longlag.training.run import RunPlan, train_run
+
+
+def plan(folder: Path, overrides: list[str]) -> RunPlan:
+    """Return the default run, which goes on to its last step whether it is solved or not."""
+    typed = ["stop_when_solved=false", *overrides]
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        config = hydra.compose("train", overrides=typed, return_hydra_config=True)
+    choices = config.hydra.runtime.choices
+    with open_dict(config):
+        del config["hydra"]
+    return assemble(frozen(config, choices, typed), RunFolder(folder), Console(quiet=True))
+
+
+def default_run(made: RunPlan) -> float:
+    """Return the seconds that training takes, from the first step to the end of the last validation."""
+    status = train_run(made)
+    assert status.state in ("done", "solved"), status.reason
+    seconds: float = made.folder.read_summary()["seconds"]
+    return seconds
+
+
+def bare_loop(made: RunPlan, steps: int) -> float:
+    """Return the seconds that the same steps take without anything around them."""
+    torch.manual_seed(made.seed)
+    model, batch = made.model(), made.task.train_batch(0)
+    optimizer: Any = made.optimizer(model.parameters())
+    start = time.perf_counter()
+    for _ in range(steps):
+        loss = made.task.loss(model(batch.inputs, batch.lengths), batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Print a line a pair, and the medians."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train")
+    options = parser.parse_args()
+    print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print(f"{options.steps} steps; milliseconds a step\npair  default run  bare loop  ratio")
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder:
+        bare_loop(plan(Path(folder) / "warm", options.overrides), 20)
+        for k in range(options.pairs):
+            made = plan(Path(folder) / str(k), [f"trainer.max_steps={options.steps}", *options.overrides])
+            ours, bare = (1000 * s / options.steps for s in (default_run(made), bare_loop(made, options.steps)))
+            pairs.append((ours, bare, ours / bare))
+            print(f"{k + 1:4}  {ours:11.2f}  {bare:9.2f}  {ours / bare:5.3f}", flush=True)
+    medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
+    print(f" med  {medians[0]:11.2f}  {medians[1]:9.2f}  {medians[2]:5.3f}")
+    ratios = [ratio for *_, ratio in pairs]
+    print(f"ratio: min {min(ratios):.3f}, median {medians[2]:.3f}, max {max(ratios):.3f}")
+
+
+if __name__ == "__main__":
+    main()
