@@ -219,7 +219,7 @@ def test_an_interrupt_stops_the_grid_and_says_where_it_stands(tmp_path, tiny):
 WRONG = [
     (["cell=nope"], "no cell 'nope'; there are: lstm, rnn"),
     (["task=nope"], "no task 'nope'; there are: delayed_xor"),
-    (["trainer=tpu"], "no trainer 'tpu'; there are: cpu, ddp, ddp_cpu, default, gpu"),
+    (["trainer=tpu"], "no trainer 'tpu'; there are: cpu, ddp, ddp_cpu, gpu"),
     (["task.T=2"], "task: T must be an integer of at least 3 (two bits and a gap), got 2"),
     (["task.T=long"], "task: T must be an integer of at least 3 (two bits and a gap), got 'long'"),
     (["cell.hidden_size=0"], "cell: hidden_size must be a positive integer, got 0"),
