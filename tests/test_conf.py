@@ -1,12 +1,10 @@
 """Every YAML in conf/ composes into a run that can be made, a newcomer's too."""
 
-import hydra
 import pytest
-from omegaconf import open_dict
 from rich.console import Console
 
 from longlag.cli.assemble import assemble, rehearse
-from longlag.cli.configs import conf_dir, frozen
+from longlag.cli.configs import conf_dir, settings_of
 from longlag.cli.requests import RequestError
 from longlag.runs import RunFolder
 
@@ -18,18 +16,9 @@ OPTIONS = sorted(
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("**/*.yaml"))
 
 
-def settings(*overrides):
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        config = hydra.compose("train", overrides=list(overrides), return_hydra_config=True)
-    choices = config.hydra.runtime.choices
-    with open_dict(config):
-        del config["hydra"]
-    return frozen(config, choices, overrides)
-
-
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_makes_a_run(option, tmp_path):
-    plan = assemble(settings(option), RunFolder(tmp_path / "run"), Console(quiet=True))
+    plan = assemble(settings_of([option]), RunFolder(tmp_path / "run"), Console(quiet=True))
     if option in ("trainer=gpu", "trainer=ddp"):
         import torch
 
@@ -43,14 +32,14 @@ def test_every_option_makes_a_run(option, tmp_path):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_says_what_it_asks(experiment):
-    assert settings(f"experiment={experiment}")["study"] == experiment
+    assert settings_of([f"experiment={experiment}"])["study"] == experiment
     second_line = (conf_dir() / "experiment" / f"{experiment}.yaml").read_text().splitlines()[1]
     assert second_line.startswith("# ")
     assert "?" in second_line
 
 
 def test_the_defaults_are_those_of_the_exercise():
-    made = settings()
+    made = settings_of([])
     assert (made["run"]["cell"], made["run"]["task"], made["run"]["T"]) == ("lstm", "delayed_xor", 60)
     assert made["cell"]["hidden_size"] == 32
     assert made["optimizer"] == {"_target_": "torch.optim.Adam", "_partial_": True, "lr": 3e-3}

@@ -69,7 +69,7 @@ def test_an_endless_stream_never_repeats_itself():
 def test_a_stream_of_batches_starts_where_it_is_told():
     batch = DelayedXOR(6).sample(1, stream(0, "train", 0))
     seen = []
-    numbers = iter(BatchStream(lambda k: seen.append(k) or batch, first=3))
+    numbers = iter(BatchStream(lambda k: seen.append(k) or batch, first=lambda: 3))
     next(numbers), next(numbers)
     assert seen == [3, 4]
 

@@ -133,7 +133,11 @@ class Task(LightningDataModule, ABC):
 
     @abstractmethod
     def metrics(self) -> MetricCollection:
-        """Return fresh metrics, called as ``metrics.update(outputs, targets)``; ``acc`` is among them."""
+        """Return fresh metrics; ``acc`` is among them."""
+
+    def measure(self, metrics: MetricCollection, outputs: Tensor, batch: Batch) -> None:
+        """Take a batch into the metrics; a task with padded targets overrides this and leaves out what is masked."""
+        metrics.update(outputs, batch.targets)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether these validation metrics count as solved."""
@@ -167,8 +171,7 @@ class Task(LightningDataModule, ABC):
         rank, world = self._place()
         if self.splits.batch_size % world:
             raise ValueError(f"batch_size must be a multiple of the {world} devices, got {self.splits.batch_size}")
-        seen = 0 if self.trainer is None else self.trainer.fit_loop.total_batch_idx + 1
-        return BatchStream(lambda k: self.train_batch(k).select(slice(rank, None, world)), first=seen)
+        return BatchStream(lambda k: self.train_batch(k).select(slice(rank, None, world)), first=self._batches_seen)
 
     def val_dataloader(self) -> "Chunks":
         """Return the validation sequences, this rank's share."""
@@ -182,23 +185,26 @@ class Task(LightningDataModule, ABC):
         rank, world = self._place()
         return Chunks(self.fixed(split, n).select(slice(rank, None, world)), self.splits.batch_size)
 
+    def _batches_seen(self) -> int:
+        return 0 if self.trainer is None else self.trainer.fit_loop.total_batch_idx + 1
+
     def _place(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
 
 class BatchStream:
-    """Batches ``first``, ``first + 1``, … without end, each made by ``draw(k)``.
+    """Batches ``first()``, ``first() + 1``, … without end, each made by ``draw(k)``.
 
     Lightning takes it as a loader that can be resumed: the place in the stream is the count of batches that the
-    trainer itself keeps, so there is no state of its own to restore.
+    trainer itself keeps, asked for whenever an iteration begins, so there is no state of its own to restore.
     """
 
-    def __init__(self, draw: Callable[[int], Batch], first: int = 0) -> None:
+    def __init__(self, draw: Callable[[int], Batch], first: Callable[[], int]) -> None:
         self.draw = draw
         self.first = first
 
     def __iter__(self) -> Iterator[Batch]:
-        k = self.first
+        k = self.first()
         while True:
             yield self.draw(k)
             k += 1

@@ -31,9 +31,7 @@ def test_a_row_has_what_a_person_compares():
     assert row == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.5"
 
 
-@pytest.mark.parametrize(
-    ("state", "outcome"), [("done", ">600"), ("diverged", "diverged"), ("running", "running")]
-)
+@pytest.mark.parametrize(("state", "outcome"), [("done", ">600"), ("diverged", "diverged"), ("running", "running")])
 def test_a_run_that_is_not_solved_says_how_it_stands(state, outcome):
     assert f" {outcome} " in printed([run(0, state)])[1]
 

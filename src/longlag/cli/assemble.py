@@ -12,16 +12,17 @@ from typing import Any
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from lightning import Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
-from longlag.cli.configs import located, takes, title
 from longlag.cli.requests import RequestError, near
+from longlag.cli.settings import located, takes, title
 from longlag.model import SequenceModel
 from longlag.runs import RunFolder
 from longlag.task import Task
 from longlag.training.log import silenced
-from longlag.training.run import RunPlan
+from longlag.training.run import OWN_ARGUMENTS, RunPlan
 
 _PACKAGES = ("longlag", "torch", "lightning", "hydra-core", "torchmetrics", "wandb")
 
@@ -34,7 +35,8 @@ def assemble(settings: dict[str, Any], folder: RunFolder, console: Console) -> R
 
     """
     task = task_of(settings)
-    callbacks = settings["callbacks"] or {}
+    for name in OWN_ARGUMENTS & set(settings["trainer"]):
+        raise RequestError(f"trainer.{name} is longlag's own to set (~trainer.{name} leaves it out)")
     return RunPlan(
         folder=folder,
         config=settings,
@@ -42,12 +44,12 @@ def assemble(settings: dict[str, Any], folder: RunFolder, console: Console) -> R
         seed=settings["seed"],
         task=task,
         model=lambda: model_of(settings, task),
-        optimizer=_made("optimizer", settings["optimizer"]),
+        optimizer=_made("optimizer", {**settings["optimizer"], "_partial_": True}),
         trainer=_made("trainer", {**settings["trainer"], "_partial_": True}),
         loggers=_made("logger", settings["logger"]),
         probe=_made("probe", settings["probe"]) if settings["probe"] else None,
         stop_when_solved=settings["stop_when_solved"],
-        callbacks=[_made(f"callbacks.{name}", value) for name, value in callbacks.items()],
+        callbacks=[_made(f"callbacks.{name}", value) for name, value in (settings["callbacks"] or {}).items()],
         study=settings["study"],
         console=console,
         title=title(settings),
@@ -65,7 +67,7 @@ def task_of(settings: Mapping[str, Any]) -> Task:
     """
     task = _made("task", settings["task"])
     if not isinstance(task, Task):
-        raise RequestError(f"task: {settings['task'].get('_target_')} is not a longlag.task.Task")
+        raise RequestError(f"task: {settings['task']['_target_']} is not a longlag.task.Task")
     return task
 
 
@@ -104,23 +106,52 @@ def rehearse(plan: RunPlan) -> int:
     """Make every part of a run without running it, and return the number of processes that it wants on this machine.
 
     Raises:
-        RequestError: something cannot be made, or the folder cannot be written to.
+        RequestError: something cannot be made.
 
     """
     with torch.random.fork_rng(devices=[]):
         model = plan.model()
     with _said("optimizer"):
         plan.optimizer(model.parameters())
+    _check_trainer(plan.config["trainer"])
     with _said("trainer"), silenced():
         trainer = plan.make_trainer([], [])
-    if trainer.max_steps < 1:
-        raise RequestError(f"trainer.max_steps must be at least 1, got {trainer.max_steps}")
-    if plan.task.splits.batch_size % trainer.world_size:
-        raise RequestError(
-            f"task.splits.batch_size must be a multiple of the {trainer.world_size} devices,"
-            f" got {plan.task.splits.batch_size}"
-        )
+    _check_devices(plan, trainer)
     return trainer.num_devices
+
+
+def _check_trainer(settings: Mapping[str, Any]) -> None:
+    """Check what Lightning would only stumble over, or hang on, in mid-run.
+
+    Raises:
+        RequestError: it would.
+
+    """
+    for name in ("max_steps", "val_check_interval", "log_every_n_steps", "accumulate_grad_batches"):
+        value = settings.get(name, 1)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise RequestError(f"trainer.{name} must be a positive integer, got {value!r}")
+    accumulated = settings.get("accumulate_grad_batches", 1)
+    if settings.get("val_check_interval", accumulated) % accumulated:
+        raise RequestError(
+            f"trainer.val_check_interval must be a multiple of accumulate_grad_batches={accumulated}, so that no"
+            f" checkpoint falls between two halves of a step; got {settings['val_check_interval']}"
+        )
+    if settings.get("num_nodes", 1) != 1:
+        raise RequestError(f"trainer.num_nodes must be 1, one machine; got {settings['num_nodes']}")
+    if any(kind in str(settings.get("strategy")) for kind in ("spawn", "fork", "notebook")):
+        raise RequestError(
+            f"trainer.strategy={settings['strategy']}: the ranks are processes of their own; ddp does it"
+        )
+
+
+def _check_devices(plan: RunPlan, trainer: Trainer) -> None:
+    splits, world = plan.task.splits, trainer.world_size
+    if splits.batch_size % world:
+        raise RequestError(f"task.splits.batch_size must be a multiple of the {world} devices, got {splits.batch_size}")
+    for name in ("val_size", "test_size"):
+        if getattr(splits, name) < world:
+            raise RequestError(f"task.splits.{name} must be at least the {world} devices, got {getattr(splits, name)}")
 
 
 @contextlib.contextmanager
@@ -128,25 +159,27 @@ def _said(part: str) -> Iterator[None]:
     """Turn what a constructor objects to into a request error that names the part."""
     try:
         yield
-    except (ValueError, TypeError, MisconfigurationException, InstantiationException) as error:
+    except RequestError:
+        raise
+    except Exception as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
-        raise RequestError(f"{part}: {_first_sentence(cause)}") from error
+        plain = isinstance(cause, ValueError | MisconfigurationException)
+        lines = str(cause).strip().splitlines() or [""]
+        raise RequestError(f"{part}: {lines[0] if plain else f'{type(cause).__name__}: {lines[0]}'}") from error
 
 
 def _made(part: str, settings: Mapping[str, Any]) -> Any:
     """Instantiate, after a look at the names of the arguments."""
-    target = settings.get("_target_")
-    if target is None:
-        raise RequestError(f"{part}: no _target_")
-    _refuse_unknown_arguments(part, target, settings)
+    _refuse_unknown_arguments(part, settings)
     with _said(part):
         return instantiate(dict(settings), _convert_="all")
 
 
-def _refuse_unknown_arguments(part: str, target: str, settings: Mapping[str, Any]) -> None:
+def _refuse_unknown_arguments(part: str, settings: Mapping[str, Any]) -> None:
+    target = settings["_target_"]
     try:
         parameters = inspect.signature(located(target)).parameters
-    except (ValueError, TypeError):
+    except (TypeError, ValueError):  # something built in, which says nothing about itself
         return
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
@@ -158,10 +191,8 @@ def _refuse_unknown_arguments(part: str, target: str, settings: Mapping[str, Any
 
 
 def _source_digest(target: str) -> str:
-    source = inspect.getsourcefile(located(target))
+    try:
+        source = inspect.getsourcefile(located(target))
+    except TypeError:
+        return ""
     return "" if source is None else hashlib.sha256(Path(source).read_bytes()).hexdigest()
-
-
-def _first_sentence(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -4,19 +4,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import hydra
 from rich.console import Console
 from rich.markup import escape
 
-from longlag.cli.configs import conf_dir
-from longlag.cli.requests import RequestError, explained, keys_of
+from longlag.cli.configs import settings_of
+from longlag.cli.requests import RequestError
 
 if TYPE_CHECKING:
     from longlag.conformance.checks import Checks
 
 _STYLES = {"pass": "green", "fail": "bold red", "does not apply": "yellow"}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line, without the usage."""
+        raise RequestError(f"{message}; longlag check --help shows what there is")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -26,18 +31,19 @@ def run(arguments: Sequence[str]) -> int:
         RequestError: the request was wrong.
 
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="longlag check",
         description="Six checks of a cell: is it the LSTM that it should be? They take about ten seconds.",
         epilog="examples: longlag check cell=lstm; longlag check cell=rnn; longlag check --stub my_cells.py;"
         " longlag check cell._target_=my_cells.MyLSTM",
     )
     parser.add_argument("--stub", metavar="FILE", help="write a cell with the equations left to fill in, and stop")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train: cell=…, cell.…=…")
-    options = parser.parse_args(list(arguments))
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with more YAML files, cell/NAME.yaml")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train: cell=… and cell.…=…")
+    options = parser.parse_intermixed_args(list(arguments))
     if options.stub is not None:
         return _write_stub(Path(options.stub))
-    checks = _checks(options.overrides)
+    checks = _checks(options.overrides, options.config_dir)
     console = Console() if sys.stdout.isatty() else Console(width=200)
     failed = 0
     for result in _shown(checks, console):
@@ -60,35 +66,23 @@ def _shown(checks: "Checks", console: Console) -> Any:
             yield result
 
 
-def _checks(overrides: Sequence[str]) -> "Checks":
-    try:
-        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            config = hydra.compose("train", overrides=list(overrides), return_hydra_config=True)
-            rnn = hydra.compose("train", overrides=["cell=rnn"])
-    except Exception as error:
-        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            explanation = explained(error, keys_of(hydra.compose("train")))
-        if explanation is None:
-            raise
-        raise explanation from error
-
-    from omegaconf import OmegaConf, open_dict
+def _checks(overrides: Sequence[str], config_dir: str | None) -> "Checks":
+    for override in overrides:
+        key = override.lstrip("+~").split("=")[0]
+        if key != "cell" and not key.startswith("cell."):
+            raise RequestError(f"longlag check takes cell=… and cell.…=…, got {override!r}")
+    settings = settings_of(overrides, config_dir)
+    baseline = settings_of(["cell=rnn"])
 
     from longlag.cli.assemble import cell_of, task_of
-    from longlag.cli.configs import frozen
     from longlag.conformance.checks import Checks
     from longlag.conformance.exercise import Exercise
 
-    choices = config.hydra.runtime.choices
-    with open_dict(config):
-        del config["hydra"]
-    settings = frozen(config, choices, overrides)
     task = task_of(settings)
-    baseline = OmegaConf.to_container(rnn.cell, resolve=True)
     cell_of(settings["cell"], task.input_size)  # a wrong setting is the request's fault, not the cell's
     return Checks(
         make=lambda size: cell_of({**settings["cell"], "hidden_size": size}, task.input_size),
-        make_rnn=lambda size: cell_of({**baseline, "hidden_size": size}, task.input_size),  # type: ignore[dict-item]
+        make_rnn=lambda size: cell_of({**baseline["cell"], "hidden_size": size}, task.input_size),
         exercise=Exercise(task),
     )
 

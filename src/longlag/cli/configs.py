@@ -1,21 +1,16 @@
-"""Where the configuration lies, and what one composed job says."""
+"""Where the configuration lies, and composing it outside of ``longlag train``."""
 
 import functools
-import hashlib
-import inspect
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import get_object
-from omegaconf import DictConfig, OmegaConf
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
 
-from longlag.cli.requests import RequestError
-
-#: What a person says about a command, not about the run: a run is the same run without it.
-_NOT_THE_RUN = ("study", "output_dir", "logger", "resume", "fresh", "run")
+from longlag.cli.requests import explained, keys_of
+from longlag.cli.settings import frozen
 
 
 @functools.cache
@@ -26,77 +21,38 @@ def conf_dir() -> Path:
     return packaged if packaged.is_dir() else package.parents[1] / "conf"
 
 
-def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the settings of one job: resolved, plain, and with what identifies the run under ``run``.
-
-    ``cell.forget_bias`` of a cell whose constructor takes none is set to ``None``: in a grid over it, such a cell then
-    has one and the same run for every value.
+def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict[str, Any]:
+    """Return the settings that these overrides make, as ``longlag train --cfg job`` would show them.
 
     Args:
-        config: the composed configuration, without Hydra's own node.
-        choices: which option was chosen in which group.
-        overrides: what was typed.
+        overrides: what a person types.
+        config_dir: a folder with more YAML files.
 
     Raises:
-        RequestError: a cell or task that cannot be imported, or a value that is missing.
+        RequestError: something in them is wrong.
 
     """
-    if missing := OmegaConf.missing_keys(config):
-        raise RequestError(f"no value for {', '.join(sorted(missing))}")
-    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    names = {}
-    for group in ("cell", "task"):
-        target = settings[group].get("_target_")
-        own = any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides)
-        names[group] = str(target).rsplit(".", 1)[-1] if own else choices[group]
-    if "forget_bias" in settings["cell"] and not takes(located(settings["cell"]["_target_"]), "forget_bias"):
-        settings["cell"]["forget_bias"] = None
-    settings["run"] = {
-        **names,
-        "T": settings["task"].get("T"),
-        "forget_bias": settings["cell"].get("forget_bias"),
-        "seed": settings["seed"],
-    }
-    for name in ("resume", "fresh", "output_dir"):
-        settings.pop(name, None)
-    return settings
-
-
-def located(target: str) -> Callable[..., Any]:
-    """Return the class or function with this dotted name.
-
-    Raises:
-        RequestError: it cannot be imported.
-
-    """
+    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
     try:
-        found: Callable[..., Any] = get_object(target)
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            composed = hydra.compose("train", overrides=[*search, *overrides], return_hydra_config=True)
     except Exception as error:
-        cause = error.__cause__ or error
-        reason = f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"
-        raise RequestError(f"cannot import {target}: {reason}") from error
-    return found
+        raise explained(error, known_keys()) or error from error
+    return frozen(without_hydra(composed), composed.hydra.runtime.choices, overrides)
 
 
-def takes(cls: Callable[..., Any], parameter: str) -> bool:
-    """Say whether the constructor of a class has this parameter."""
-    return parameter in inspect.signature(cls).parameters
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """Return a composed configuration without Hydra's own node."""
+    config = composed.copy()
+    config._set_flag("struct", False)
+    del config["hydra"]
+    return config
 
 
-def title(settings: Mapping[str, Any]) -> str:
-    """Return the name of a run for a person to read."""
-    run = settings["run"]
-    bias = "" if run["forget_bias"] is None else f" b={run['forget_bias']:g}"
-    return f"{run['cell']} {run['task']} T={run['T']}{bias} seed={run['seed']}"
-
-
-def folder_name(settings: Mapping[str, Any]) -> str:
-    """Return the name of a run's folder, which follows from its settings: readable, and the same every time.
-
-    It ends in a digest of all settings that make the run what it is, so two runs share a folder only if they are one.
-    """
-    identity = {key: value for key, value in settings.items() if key not in _NOT_THE_RUN}
-    text = json.dumps(identity, sort_keys=True, default=str)
-    digest = hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
-    readable = re.sub(r"[^\w.+-]", "-", title(settings).replace("=", ""))  # Hydra would want quotes around a "="
-    return f"{readable}-{digest}"
+def known_keys() -> set[str]:
+    """Return the keys of the default configuration and the names of the groups."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        keys = keys_of(hydra.compose("train"))
+    groups = {str(path.relative_to(conf_dir())) for path in conf_dir().glob("**/") if path != conf_dir()}
+    return keys | groups

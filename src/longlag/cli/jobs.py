@@ -1,5 +1,6 @@
 """One job: where it runs, whether it has run already, and running it."""
 
+import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from longlag.cli.assemble import assemble, rehearse
-from longlag.cli.configs import folder_name, frozen, title
 from longlag.cli.ranks import train_on_ranks
 from longlag.cli.requests import RequestError, keys_of, near
+from longlag.cli.settings import folder_name, frozen
 from longlag.runs import RunFolder, Status
-from longlag.training.run import train_run
-
-#: What may change when a run is resumed: how long and where it runs, not what it is.
-_RESUMABLE = ("trainer", "stop_when_solved", "logger")
+from longlag.training.run import RunPlan, train_run
 
 
 @dataclass(frozen=True)
@@ -45,14 +43,17 @@ class Job:
 
         """
         overrides = list(hydra.overrides.task)
-        if config.resume is not None:
-            return cls._resumed(RunFolder(Path(config.resume)), overrides)
+        if hydra.job.chdir:
+            raise RequestError("hydra.job.chdir must be false: the folder of a run follows from its settings")
+        if config.get("resume") is not None:
+            return cls._resumed(RunFolder(Path(str(config.resume))), overrides)
         settings = frozen(config, hydra.runtime.choices, overrides)
-        path = Path(config.output_dir) / config.study / folder_name(settings)
+        path = Path(str(config.output_dir)) / settings["study"] / folder_name(settings)
         return cls(settings, RunFolder(path), fresh=config.fresh, resumed=False)
 
     @classmethod
     def _resumed(cls, folder: RunFolder, overrides: list[str]) -> "Job":
+        """Return the job of a run that is there, with what may change: how long and where it runs, not what it is."""
         try:
             stored = OmegaConf.create(folder.read_config())
         except ValueError as error:
@@ -64,25 +65,27 @@ class Job:
             key, _, value = override.lstrip("+").partition("=")
             if key == "resume":
                 continue
-            if key.split(".")[0] not in _RESUMABLE or ("." not in key and key != "stop_when_solved"):
-                raise RequestError(f"resume: {key} cannot change; {', '.join(f'{k}' for k in _RESUMABLE)} can")
+            if key != "stop_when_solved" and not key.startswith(("trainer.", "logger.")):
+                raise RequestError(f"resume: {key} cannot change; trainer.…, logger.… and stop_when_solved can")
             if key not in known and not override.startswith("+"):
                 candidates = near(key, known)
-                raise RequestError(f"no key {key!r}; did you mean {' or '.join(candidates)}?")
+                hint = f"; did you mean {' or '.join(candidates)}?" if candidates else ""
+                raise RequestError(f"no key {key!r}{hint}")
             OmegaConf.update(stored, key, OmegaConf.from_dotlist([f"x={value}"]).x)
         settings: dict[str, Any] = OmegaConf.to_container(stored, resolve=True)  # type: ignore[assignment]
         return cls(settings, folder, fresh=False, resumed=True)
 
-    def rehearse(self) -> int:
-        """Make every part without running it; return the number of processes that it wants.
+    def rehearse(self, console: Console | None = None) -> tuple[RunPlan, int]:
+        """Make every part without running it; return the plan, and the number of processes that it wants.
 
         Raises:
             RequestError: something cannot be made, or the folder cannot be written to.
 
         """
-        processes = rehearse(assemble(self.settings, self.folder, Console(quiet=True)))
+        plan = assemble(self.settings, self.folder, console or Console(quiet=True))
+        processes = rehearse(plan)
         _try_to_write(self.folder.path)
-        return processes
+        return plan, processes
 
     def run(self, console: Console, place: str = "") -> Status:
         """Run it, unless it has run already, and say how it ended in a line.
@@ -96,52 +99,67 @@ class Job:
             KeyboardInterrupt: it was interrupted; its status says so.
 
         """
-        processes = self.rehearse()
+        plan, processes = self.rehearse(console)
+        name = f"{place}{plan.title}"
         status = self.folder.read_status()
-        name = f"{place}{title(self.settings)}"
-        if status is not None and status.alive:
-            raise RequestError(f"{self.folder.path} is being run by process {status.pid} on {status.host}")
-        if status is not None and self.fresh:
-            aside = self.folder.set_aside()
-            console.print(f"{name}: the run before is now {aside}", highlight=False, markup=False, soft_wrap=True)
-        elif status is not None and status.finished and not self.resumed:
-            console.print(f"{name}: {self._already(status)}", highlight=False, markup=False, soft_wrap=True)
-            return status
+        if status is not None:
+            self._refuse_if_alive(status)
+            if self.fresh:
+                _say(console, f"{name}: the run before is now {self.folder.set_aside()}")
+            elif status.finished and not self.resumed:
+                _say(console, f"{name}: ran already: {status.state}{_changed(plan, status)}; fresh=true runs it again")
+                return status
+            elif changed := _changed(plan, status):
+                raise RequestError(f"{self.folder.path} was cut{changed}; fresh=true starts over")
         if processes > 1:
             self.folder.path.mkdir(parents=True, exist_ok=True)
             self.folder.write_config(self.settings)
-            self.folder.write_status(Status("running"))
+            self.folder.write_status(Status("running", sources=plan.sources))
             ended = train_on_ranks(self.folder, processes)
         else:
-            ended = train_run(replace(assemble(self.settings, self.folder, console), place=place))
-        console.print(f"{name}: {self._told(ended)}", highlight=False, markup=False, soft_wrap=True)
+            ended = train_run(replace(plan, place=place))
+        _say(console, f"{name}: {_told(ended, self.folder)}")
         if ended.state == "interrupted":
             raise KeyboardInterrupt
         return ended
 
-    def _already(self, status: Status) -> str:
-        changed = [
-            group
-            for group, digest in assemble(self.settings, self.folder, Console(quiet=True)).sources.items()
-            if digest != status.sources.get(group)
-        ]
-        if changed:
-            return f"ran already, but the source of its {' and '.join(changed)} has changed; fresh=true runs it again"
-        return f"ran already: {status.state}; fresh=true runs it again"
+    def _refuse_if_alive(self, status: Status) -> None:
+        """Refuse if another process is at the run; one on another machine cannot be asked, so the user may overrule it.
 
-    def _told(self, status: Status) -> str:
-        summary = self.folder.read_summary()
-        if status.state == "solved":
-            how = f"solved at step {summary['solved_step']} ({summary['solved_sequences']:,} sequences)"
-        elif status.state == "done":
-            how = f"not solved in {summary['steps']} steps"
-        else:
-            how = f"{status.state}: {status.reason}"
-        accuracy, seconds = summary.get("test/acc"), summary.get("seconds")
-        figures = [] if accuracy is None else [f"test accuracy {accuracy:.3f}"]
-        figures += [] if seconds is None or not status.finished else [f"{seconds:.1f} s"]
-        trouble = f"see {self.folder.log}" if status.state == "failed" else ""
-        return ", ".join([how, *figures, *filter(None, [trouble])])
+        Raises:
+            RequestError: it is, or may be.
+
+        """
+        elsewhere = status.host != socket.gethostname()
+        if status.alive and not (elsewhere and (self.fresh or self.resumed)):
+            remedy = f"; if it is no more, resume={self.folder.path} goes on" if elsewhere else ""
+            raise RequestError(f"{self.folder.path} is being run by process {status.pid} on {status.host}{remedy}")
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _changed(plan: RunPlan, status: Status) -> str:
+    """Return what to say if the file that defines the cell or the task is not what it was."""
+    changed = [group for group, digest in plan.sources.items() if digest != status.sources.get(group)]
+    return f", but the source of its {' and '.join(changed)} has changed" if changed else ""
+
+
+def _told(status: Status, folder: RunFolder) -> str:
+    """Return how a run ended, in a line."""
+    summary = folder.read_summary()
+    if status.state == "solved":
+        how = f"solved at step {summary['solved_step']} ({summary['solved_sequences']:,} sequences)"
+    elif status.state == "done":
+        how = f"not solved in {summary['steps']} steps"
+    else:
+        how = f"{status.state}: {' '.join(status.reason.split())}"
+    accuracy, seconds = summary.get("test/acc"), summary.get("seconds")
+    figures = [] if accuracy is None else [f"test accuracy {accuracy:.3f}"]
+    figures += [] if seconds is None or not status.finished else [f"{seconds:.1f} s"]
+    figures += [f"see {folder.log}"] if status.state == "failed" else []
+    return ", ".join([how, *figures])
 
 
 def _try_to_write(path: Path) -> None:

@@ -2,9 +2,11 @@
 
 import difflib
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from longlag import __version__
 from longlag.cli.requests import RequestError
@@ -55,10 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             near = difflib.get_close_matches(command, COMMANDS, n=1)
             meant = f"; did you mean {near[0]}?" if near else ""
             raise RequestError(f"no command {command!r}; there are: {', '.join(COMMANDS)}{meant}")
-        if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109
-            sys.path.insert(0, os.getcwd())  # noqa: PTH109 -- a reader's own cells and tasks lie in the current folder
+        here = str(Path.cwd())
+        if "" not in sys.path and here not in sys.path:
+            sys.path.append(here)  # a reader's own cells and tasks lie in the current folder
+        logging.getLogger("hydra").addHandler(logging.NullHandler())  # what it would say is said in our one line
         code: int = importlib.import_module(COMMANDS[command][0]).run(rest)
     except RequestError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra's own switch, for who wants to see where it came from
+            raise
         print(f"longlag: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

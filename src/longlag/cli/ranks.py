@@ -5,13 +5,14 @@ every rank, and so replay a whole grid; a rank that is started from ``config.yam
 Lightning takes it as started from outside.
 """
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,13 +36,19 @@ def train_on_ranks(folder: RunFolder, ranks: int) -> Status:
     place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks), "NODE_RANK": "0"}
     command = [sys.executable, "-m", "longlag.cli.ranks", str(folder.path)]
     path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
+    # in a process group of their own, so that a Ctrl-C in the terminal reaches them once, through us
     processes = [
-        subprocess.Popen(command, env={**os.environ, **place, "PYTHONPATH": path, "LOCAL_RANK": str(rank)})
+        subprocess.Popen(
+            command, env={**os.environ, **place, "PYTHONPATH": path, "LOCAL_RANK": str(rank)}, process_group=0
+        )
         for rank in range(ranks)
     ]
     try:
-        codes = _wait_for_all(processes)
-    except KeyboardInterrupt:  # the ranks are in the same process group: they have been told too
+        with _sigterm_as_interrupt():
+            codes = _wait_for_all(processes)
+    except KeyboardInterrupt:
+        for process in processes:
+            process.send_signal(signal.SIGINT)
         codes = _end(processes)
     status = folder.read_status()
     assert status is not None, "the ranks found a status to go on from"
@@ -76,6 +83,20 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
     return [process.wait() for process in processes]
+
+
+@contextlib.contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """While the context lasts, SIGTERM raises KeyboardInterrupt, so that the ranks can be told."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _free_port() -> int:

@@ -1,12 +1,15 @@
 """Wrong requests: one line that says what is wrong and what would be right."""
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+_CANNOT_WRITE = {errno.EACCES, errno.EEXIST, errno.ENOENT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
 
 
 class RequestError(Exception):
@@ -32,7 +35,7 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
         return RequestError(_unknown_key(error, known))
     if isinstance(error, HydraException):
         return RequestError(str(error))
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         return RequestError(f"cannot write to {error.filename}: {error.strerror}")
     return None
 

@@ -7,20 +7,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
 
-from longlag.cli.configs import conf_dir
-from longlag.cli.requests import RequestError, explained, keys_of
+from longlag.cli.configs import conf_dir, known_keys, without_hydra
+from longlag.cli.flags import flags_first
+from longlag.cli.requests import RequestError, explained
 
-if TYPE_CHECKING:  # torch is imported when a job runs, not to print a help text
-    pass
+# torch is imported when a job runs, not to print a help text: hence the imports inside of functions.
 
 
 @dataclass
@@ -29,7 +30,7 @@ class _Session:
 
     folders: dict[Path, None] = field(default_factory=dict)
     jobs: int = 1
-    started: int = 0
+    started: list[Path] = field(default_factory=list)
     refused: RequestError | None = None
 
 
@@ -46,7 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     global _session
     _session = _Session()
     try:
-        with _as_hydra_sees_it(arguments):
+        with _as_hydra_sees_it(flags_first(arguments)):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
     except RequestError:
         raise
@@ -57,10 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         _report()
         raise
     except Exception as error:
-        explanation = explained(error, _known_keys())
-        if explanation is None:
-            raise
-        raise explanation from error
+        raise explained(error, known_keys()) or error from error
     if _session.refused is not None:
         raise _session.refused
     return _report()
@@ -76,46 +74,54 @@ class LookAhead(Callback):
             SystemExit: one of them is wrong. Hydra would turn any other exception into a warning.
 
         """
-        from longlag.cli.jobs import Job
-
         if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
             return
         try:
-            typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-            grid = _grid([*typed, *config.hydra.overrides.task])
-            _session.jobs = len(grid)
-            for overrides in grid:
-                composed = hydra.compose(
-                    "train", overrides=[*config.hydra.overrides.hydra, *overrides], return_hydra_config=True
-                )
-                hydra_config = composed.hydra
-                job = Job.composed(_without_hydra(composed), hydra_config)
-                if job.resumed:
-                    raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
-                job.rehearse()
-                _session.folders[job.folder.path] = None
+            self._rehearse(config)
         except Exception as error:
-            _session.refused = error if isinstance(error, RequestError) else explained(error, _known_keys())
-            if _session.refused is None:
-                raise
+            wrong = error if isinstance(error, RequestError) else explained(error, known_keys())
+            _session.refused = wrong or RequestError(f"{type(error).__name__}: {error}")
             raise SystemExit(2) from error
+
+    def _rehearse(self, config: DictConfig) -> None:
+        from longlag.cli.jobs import Job
+
+        typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+        grid = _grid([*typed, *config.hydra.overrides.task])
+        _session.jobs = len(grid)
+        for overrides in grid:
+            composed = hydra.compose(
+                config.hydra.job.config_name,
+                overrides=[*config.hydra.overrides.hydra, *overrides],
+                return_hydra_config=True,
+            )
+            job = Job.composed(without_hydra(composed), composed.hydra)
+            if job.resumed:
+                raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
+            job.rehearse()
+            _session.folders[job.folder.path] = None
 
 
 def _job(config: DictConfig) -> None:
     """Run one job; what goes wrong is in its folder or in the session, so that a grid goes on."""
     from longlag.cli.jobs import Job
 
-    _session.started += 1
     console = Console(stderr=True)
+    place = f"[{len(_session.started) + 1}/{_session.jobs}] " if _session.jobs > 1 else ""
     try:
-        job: Job = Job.composed(config, HydraConfig.get())
+        job = Job.composed(config, HydraConfig.get())
         _session.folders[job.folder.path] = None
-        job.run(console, place=f"[{_session.started}/{_session.jobs}] " if _session.jobs > 1 else "")
+        repeated = job.folder.path in _session.started
+        _session.started.append(job.folder.path)
+        if repeated:
+            console.print(f"{place}the same run as one before in this grid: {job.folder.path.name}", markup=False)
+        else:
+            job.run(console, place)
     except RequestError as error:
         if _session.jobs == 1:
             _session.refused = error
         else:
-            console.print(f"longlag: {error}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{place}longlag: {error}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _report() -> int:
@@ -130,43 +136,22 @@ def _report() -> int:
     output = Console() if sys.stdout.isatty() else Console(width=200)
     if found:
         print_runs(found, output)
-        output.print(
-            f"\nruns: {os.path.commonpath([str(path) for path in _session.folders])}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        place = os.path.commonpath([str(path) for path in _session.folders])
+        output.print(f"\nruns: {place}", highlight=False, markup=False, soft_wrap=True)
     return 0 if len(found) == len(records) and all(record.status.finished for record in found) else 1
 
 
 def _grid(overrides: Sequence[str]) -> list[list[str]]:
     """Return the overrides of every job of a grid, in the order in which Hydra's basic sweeper takes them."""
     axes: dict[str, list[str]] = {}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    for override in parser.parse_overrides(list(overrides)):
         key = override.get_key_element()
         if override.is_sweep_override():
             axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         else:
             axes[key] = [override.input_line or ""]
     return [list(job) for job in itertools.product(*axes.values())]
-
-
-def _without_hydra(composed: DictConfig) -> DictConfig:
-    config = composed.copy()
-    config._set_flag("struct", False)
-    del config["hydra"]
-    return config
-
-
-def _known_keys() -> set[str]:
-    """Return the keys of the default configuration and the names of the groups."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        keys = keys_of(hydra.compose("train"))
-    groups = {str(path.relative_to(conf_dir())) for path in conf_dir().glob("**/") if path != conf_dir()}
-    return keys | groups
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Checks:
         self.make = make
         self.make_rnn = make_rnn
         self.exercise = exercise
+        self.input_size = exercise.task.input_size
         self.is_baseline = type(self._fresh()) is type(make_rnn(1))
 
     def run(self) -> Iterator[Result]:
@@ -85,7 +86,7 @@ class Checks:
 
     def _shapes(self) -> tuple[bool, str]:
         cell = self._fresh()
-        x = torch.zeros(B, cell.input_size)
+        x = torch.zeros(B, self.input_size)
         h, c = cell(x, cell.initial_state(B))
         shapes = [tuple(h.shape), *(tuple(leaf.shape) for leaf in _leaves(c))]
         wanted = shapes[0] == (B, H) and all(shape[0] == B for shape in shapes)
@@ -98,7 +99,7 @@ class Checks:
         """
         cell = _packed(self._fresh()).double()
         generator = torch.Generator().manual_seed(0)
-        x, h, c = (torch.randn(B, n, generator=generator, dtype=torch.float64) for n in (cell.input_size, H, H))
+        x, h, c = (torch.randn(B, n, generator=generator, dtype=torch.float64) for n in (self.input_size, H, H))
         with torch.no_grad():
             i, f, g, o = cell.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)
             _, ig = cell(x, (h, torch.zeros_like(c)))
@@ -118,7 +119,7 @@ class Checks:
         """Measure i with g saturated at 1, or g with i saturated at 1: then c' from c = 0 is the other one."""
         kept = cell.W.bias.detach().clone()
         generator = torch.Generator().manual_seed(1)
-        x, h = (torch.randn(B, n, generator=generator, dtype=torch.float64) for n in (cell.input_size, H))
+        x, h = (torch.randn(B, n, generator=generator, dtype=torch.float64) for n in (self.input_size, H))
         with torch.no_grad():
             cell.W.bias[open_gate * H : (open_gate + 1) * H].fill_(50.0)
             _, c_new = cell(x, (h, torch.zeros(B, H, dtype=torch.float64)))
@@ -135,7 +136,7 @@ class Checks:
             c = torch.linspace(-2, 2, B * H, dtype=torch.float64).reshape(B, H)
             state: Any = (torch.zeros_like(c), c)
             for _ in range(self.exercise.T):
-                state = cell(torch.ones(B, cell.input_size, dtype=torch.float64), state)
+                state = cell(torch.ones(B, self.input_size, dtype=torch.float64), state)
         change = (state[1] - c).abs().max().item()
         return change < 1e-9, f"largest change over {self.exercise.T} steps {change:.1e} (below 1e-09)"
 
@@ -156,7 +157,7 @@ class Checks:
 
     def _sequence(self) -> tuple[bool, str]:
         cell, T = self._fresh(), 200
-        x = torch.randn(B, T, cell.input_size, generator=torch.Generator().manual_seed(0))
+        x = torch.randn(B, T, self.input_size, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             outputs, state = engine_named("eager")(cell, x)
         finite = all(bool(torch.isfinite(part).all()) for part in (outputs, *_leaves(state)))

@@ -98,6 +98,6 @@ class Exercise:
     def _accuracy(self, model: SequenceModel, batch: Batch) -> float:
         metrics = self.task.metrics()
         with torch.no_grad():
-            metrics.update(model(batch.inputs), batch.targets)
+            self.task.measure(metrics, model(batch.inputs), batch)
         accuracy: float = metrics.compute()["acc"].item()
         return accuracy

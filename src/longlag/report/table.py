@@ -1,6 +1,7 @@
 """The table of runs, and the table of solve rates, in the terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -10,45 +11,53 @@ from rich.table import Table
 
 from longlag.runs import RunRecord
 
-#: heading, and how the entry is read from a run
-_COLUMNS: list[tuple[str, Callable[[RunRecord], str]]] = [
-    ("cell", lambda run: str(_fact(run, "cell"))),
-    ("task", lambda run: str(_fact(run, "task"))),
-    ("T", lambda run: _number(_fact(run, "T"), "g")),
+Column = tuple[str, Callable[[RunRecord], str]]  # a heading, and how the entry is read from a run
+
+_IDENTITY: list[Column] = [
+    ("cell", lambda run: _text(_fact(run, "cell"))),
+    ("task", lambda run: _text(_fact(run, "task"))),
+    ("T", lambda run: _text(_fact(run, "T"))),
     ("forget\nbias", lambda run: _number(_fact(run, "forget_bias"), "g")),
-    ("seed", lambda run: _number(_fact(run, "seed"), "g")),
+]
+_SEED: Column = ("seed", lambda run: _text(_fact(run, "seed")))
+_OUTCOME: list[Column] = [
     ("test\naccuracy", lambda run: _number(run.summary.get("test/acc"), ".3f")),
-    ("solved\nat step", lambda run: _outcome(run)),
+    ("solved\nat step", lambda run: _solved_at(run)),
     ("early\ngradient", lambda run: _number(run.summary.get("early_gradient_init"), ".1e")),
     ("\nat end", lambda run: _number(run.summary.get("early_gradient_end"), ".1e")),
     ("time\n(s)", lambda run: _number(run.summary.get("seconds"), ".1f")),
 ]
-_TEXT = {"cell", "task"}
+_LEFT = {"cell", "task"}
+#: Settings that are in the table already, or that do not make a run another one than its seed does.
+_SHOWN = {"cell._target_", "cell.forget_bias", "task._target_", "task.T", "seed", "task.splits.seed", "study"}
 
 
 def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
-    """Print a row a run, and the solve rates where there are several seeds of anything."""
-    table = _table([heading for heading, _ in _COLUMNS], console)
+    """Print a row a run, and the solve rates where there are several seeds of anything.
+
+    A setting in which the runs differ, and for which there is no column yet, gets one.
+    """
+    varied = [_column_of(key) for key in _varied_keys(runs)]
+    identity = [*_IDENTITY, *varied]
+    columns = [*identity, _SEED, *_OUTCOME]
+    table = _table([heading for heading, _ in columns], console)
     for run in runs:
-        table.add_row(*(read(run) for _, read in _COLUMNS))
+        table.add_row(*(read(run) for _, read in columns))
     console.print(table)
-    groups = _groups(runs)
+    groups = _groups(runs, identity)
     if any(len(members) > 1 for members in groups.values()):
         console.print()
-        console.print(_rates(groups, console))
+        console.print(_rates(groups, identity, console))
 
 
-def _rates(groups: dict[tuple[Any, ...], list[RunRecord]], console: Console) -> Table:
-    headings = ["cell", "task", "T", "forget\nbias", "solved", "median steps\nto solve", "mean test\naccuracy"]
-    table = _table(headings, console)
-    for (cell, task, T, forget_bias), members in groups.items():
-        steps = sorted(run.summary["solved_step"] for run in members if run.summary.get("solved"))
+def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column], console: Console) -> Table:
+    headings = [heading for heading, _ in identity]
+    table = _table([*headings, "solved", "median steps\nto solve", "mean test\naccuracy"], console)
+    for key, members in groups.items():
+        steps = [run.summary["solved_step"] for run in members if run.summary.get("solved")]
         accuracies = [run.summary["test/acc"] for run in members if run.summary.get("test/acc") is not None]
         table.add_row(
-            str(cell),
-            str(task),
-            _number(T, "g"),
-            _number(forget_bias, "g"),
+            *key,
             f"{len(steps)} of {len(members)}",
             _median_of_censored(steps, len(members)),
             _number(sum(accuracies) / len(accuracies) if accuracies else None, ".3f"),
@@ -56,20 +65,44 @@ def _rates(groups: dict[tuple[Any, ...], list[RunRecord]], console: Console) -> 
     return table
 
 
+def _groups(runs: Sequence[RunRecord], identity: list[Column]) -> dict[tuple[str, ...], list[RunRecord]]:
+    """Return the runs that have ended, by what they have in common but for the seed."""
+    groups: dict[tuple[str, ...], list[RunRecord]] = {}
+    for run in runs:
+        if run.status.finished:
+            groups.setdefault(tuple(read(run) for _, read in identity), []).append(run)
+    return groups
+
+
 def _median_of_censored(steps: list[int], runs: int) -> str:
     """Return the median over all runs, an unsolved one counting as longer than any solved one."""
-    times = [*map(float, steps), *[float("inf")] * (runs - len(steps))]
-    middle = median(times)
+    middle = median([*map(float, steps), *[float("inf")] * (runs - len(steps))])
     return "-" if middle == float("inf") else f"{middle:g}"
 
 
-def _groups(runs: Iterable[RunRecord]) -> dict[tuple[Any, ...], list[RunRecord]]:
-    """Return the runs that differ in nothing but the seed, as far as the table shows."""
-    groups: dict[tuple[Any, ...], list[RunRecord]] = {}
-    for run in runs:
-        key = tuple(_fact(run, name) for name in ("cell", "task", "T", "forget_bias"))
-        groups.setdefault(key, []).append(run)
-    return groups
+def _varied_keys(runs: Sequence[RunRecord]) -> list[str]:
+    """Return the settings, by their dotted names, in which the runs differ and that the table does not show yet."""
+    flat = [_flattened(run.config) for run in runs]
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    return [
+        key
+        for key in keys
+        if key not in _SHOWN
+        and not key.startswith(("run.", "logger."))
+        and len({json.dumps(settings[key], default=str) for settings in flat if key in settings}) > 1
+    ]
+
+
+def _column_of(key: str) -> Column:
+    head, _, last = key.rpartition(".")
+    return f"{head}.\n{last}" if head else last, lambda run: _text(_flattened(run.config).get(key))
+
+
+def _flattened(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= _flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
 
 
 def _table(headings: Sequence[str], console: Console) -> Table:
@@ -83,12 +116,12 @@ def _table(headings: Sequence[str], console: Console) -> Table:
         header_style="bold",
     )
     for heading in headings:
-        name = heading if ruled else " ".join(heading.split())
-        table.add_column(name, justify="left" if heading in _TEXT else "right", vertical="bottom")
+        name = heading if ruled else " ".join(heading.split()).replace(". ", ".")
+        table.add_column(name, justify="left" if heading in _LEFT else "right", vertical="bottom")
     return table
 
 
-def _outcome(run: RunRecord) -> str:
+def _solved_at(run: RunRecord) -> str:
     state, step = run.status.state, run.summary.get("solved_step")
     if step is not None:
         return str(step)
@@ -99,5 +132,9 @@ def _fact(run: RunRecord, name: str) -> Any:
     return run.config.get("run", {}).get(name)
 
 
+def _text(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
 def _number(value: Any, form: str) -> str:
-    return "-" if value is None else format(value, form)
+    return format(value, form) if isinstance(value, int | float) else _text(value)

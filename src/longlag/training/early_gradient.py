@@ -64,11 +64,11 @@ class EarlyGradient(Callback):
 
     def state_dict(self) -> dict[str, float | None]:
         """Return what a resumed run must still know."""
-        return {"first": self.first}
+        return {"first": self.first, "last": self.last}
 
     def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         """Restore it."""
-        self.first = state_dict["first"]
+        self.first, self.last = state_dict["first"], state_dict["last"]
 
     def _measure(self, trainer: Trainer, module: LightningModule) -> float:
         assert isinstance(module, SequenceModule)

@@ -1,5 +1,6 @@
 """Where a run's figures go: the run folder, and W&B as its mirror."""
 
+import re
 import secrets
 import time
 from argparse import Namespace
@@ -64,13 +65,15 @@ class WandbLoggers:
         entity: the W&B user or team; ``None`` for the default one.
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: there is no such mode, or W&B does not take the name of the project.
 
     """
 
     def __init__(self, mode: str, project: str, entity: str | None) -> None:
         if mode not in ("offline", "online"):
             raise ValueError(f"mode must be offline or online, got {mode!r} (logger=csv does without W&B)")
+        if not isinstance(project, str) or not re.fullmatch(r"[^/\\#?%:\s]{1,128}", project):
+            raise ValueError(f"project must be a name without spaces and any of / \\ # ? % :, got {project!r}")
         self.mode = mode
         self.project = project
         self.entity = entity
@@ -119,6 +122,11 @@ class MetricsLogger(Logger):
             self._next_write = end + max(0.5, 50 * (end - start))
 
     @rank_zero_only
+    def after_save_checkpoint(self, checkpoint_callback: object) -> None:
+        """Write the file: a run that is resumed from this checkpoint must find all rows up to it."""
+        self.table.write()
+
+    @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the file."""
         self.table.write()
@@ -145,21 +153,32 @@ class WandbMirror(WandbLogger):
 
 
 def _started(card: RunCard, mode: str, project: str, entity: str | None) -> wandb.Run:
-    """Start the W&B run; the curves' axis is the optimizer step, with the training sequences beside it."""
-    run = wandb.init(
-        dir=card.folder.path,
-        id=_wandb_id(card.folder.path / "wandb"),
-        resume="allow",
-        name=card.name,
-        project=project,
-        entity=entity,
-        group=card.study,
-        job_type="train",
-        tags=list(card.tags),
-        config=card.config,
-        mode="online" if mode == "online" else "offline",
-        settings=wandb.Settings(console="off", x_disable_stats=True, silent=mode == "offline", init_timeout=30),
-    )
+    """Start the W&B run; the curves' axis is the optimizer step, with the training sequences beside it.
+
+    Raises:
+        ConnectionError: there is no account, or no way to the server.
+
+    """
+    try:
+        run = wandb.init(
+            dir=card.folder.path,
+            id=_wandb_id(card.folder.path / "wandb"),
+            resume="allow",
+            name=card.name,
+            project=project,
+            entity=entity,
+            group=card.study,
+            job_type="train",
+            tags=list(card.tags),
+            config=card.config,
+            mode="online" if mode == "online" else "offline",
+            settings=wandb.Settings(console="off", x_disable_stats=True, silent=mode == "offline", init_timeout=30),
+        )
+    except wandb.Error as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConnectionError(
+            f"W&B did not start: {reason}; logger.mode=offline needs no account, no network"
+        ) from error
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return run

@@ -1,5 +1,6 @@
 """The LightningModule: loss, metrics, logging and optimizer around a sequence model."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -40,8 +41,6 @@ class SequenceModule(LightningModule):
         self.test_metrics = task.metrics()
         self.measured: dict[str, float] = {}
         """The latest value of every figure."""
-        self.validated_step: int | None = None
-        """The step of the latest validation."""
         self._val_loss: list[tuple[Tensor, int]] = []
 
     def forward(self, batch: Batch) -> Tensor:
@@ -73,11 +72,16 @@ class SequenceModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a batch of the validation split into the metrics."""
         outputs = self(batch)
-        self.val_metrics.update(outputs, batch.targets)
+        self.task.measure(self.val_metrics, outputs, batch)
         self._val_loss.append((self.task.loss(outputs, batch), len(batch.inputs)))
 
     def on_validation_epoch_end(self) -> None:
-        """Record the validation metrics."""
+        """Record the validation metrics.
+
+        Raises:
+            Diverged: the validation loss is not finite: the weights are broken, whatever the loss before the step was.
+
+        """
         total = sum(loss * n for loss, n in self._val_loss)
         count = sum(n for _, n in self._val_loss)
         self._val_loss = []
@@ -85,12 +89,13 @@ class SequenceModule(LightningModule):
         values = {f"val/{name}": value.item() for name, value in self.val_metrics.compute().items()}
         values["val/loss"] = self._mean(total / count, count)
         self.val_metrics.reset()
-        self.validated_step = self.trainer.global_step
         self.record(values)
+        if not math.isfinite(values["val/loss"]):
+            raise Diverged(f"the validation loss is {values['val/loss']} at step {self.trainer.global_step}")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a batch of the test split into the metrics."""
-        self.test_metrics.update(self(batch), batch.targets)
+        self.task.measure(self.test_metrics, self(batch), batch)
 
     def on_test_epoch_end(self) -> None:
         """Record the test metrics."""
@@ -99,12 +104,11 @@ class SequenceModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the figures, so that the summary of a resumed run has them all."""
-        checkpoint["figures"] = {"measured": self.measured, "validated_step": self.validated_step}
+        checkpoint["figures"] = self.measured
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the figures."""
-        self.measured = dict(checkpoint["figures"]["measured"])
-        self.validated_step = checkpoint["figures"]["validated_step"]
+        self.measured = dict(checkpoint["figures"])
 
     @property
     def sequences(self) -> int:

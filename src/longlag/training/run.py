@@ -1,6 +1,7 @@
 """One run, from its first step to its summary."""
 
 import contextlib
+import logging
 import math
 import signal
 import threading
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from longlag.model import SequenceModel
 from longlag.runs import RunFolder, Status
-from longlag.runs.status import now
+from longlag.runs.status import FINISHED, State, now
 from longlag.task import Task
 from longlag.training.early_gradient import EarlyGradient
 from longlag.training.log import logged_to
@@ -26,6 +27,17 @@ from longlag.training.loggers import RunCard, WandbMirror
 from longlag.training.module import Diverged, OptimizerFactory, SequenceModule
 from longlag.training.progress import ProgressBar
 from longlag.training.solved import Solved
+
+_FIXED: dict[str, Any] = {
+    "max_epochs": -1,  # steps are what counts, not epochs
+    "check_val_every_n_epoch": None,
+    "num_sanity_val_steps": 0,
+    "use_distributed_sampler": False,  # a task gives each rank its share
+    "enable_progress_bar": False,  # there is one of our own
+    "enable_model_summary": False,
+}
+#: The arguments of the Trainer that a run sets itself.
+OWN_ARGUMENTS = frozenset({"logger", "callbacks", "default_root_dir", *_FIXED})
 
 
 @dataclass(frozen=True)
@@ -74,18 +86,8 @@ class RunPlan:
     sources: dict[str, str] = field(default_factory=dict)
 
     def make_trainer(self, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
-        """Make the Trainer, with what a longlag run settles for it."""
-        return self.trainer(
-            logger=loggers,
-            callbacks=callbacks,
-            default_root_dir=self.folder.path,
-            max_epochs=-1,
-            check_val_every_n_epoch=None,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
+        """Make the Trainer, with what a longlag run settles for it: see ``OWN_ARGUMENTS``."""
+        return self.trainer(logger=loggers, callbacks=callbacks, default_root_dir=self.folder.path, **_FIXED)
 
 
 class _Run:
@@ -100,7 +102,7 @@ class _Run:
         self.timer = Timer()
 
     def train(self) -> None:
-        """Fit, validate the last weights if that has not been done, and test."""
+        """Fit, and test the weights of the last step."""
         plan = self.plan
         lightning.seed_everything(plan.seed, verbose=False)
         model = plan.model()
@@ -109,18 +111,16 @@ class _Run:
         self.module = SequenceModule(model, plan.task, plan.optimizer)
         self.trainer = plan.make_trainer(self.loggers, self._callbacks())
         self.trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint)
-        if self.module.validated_step != self.trainer.global_step:
-            self.trainer.save_checkpoint(plan.folder.last_checkpoint)
-            self.trainer.validate(self.module, datamodule=plan.task, verbose=False)
         self.trainer.test(self.module, datamodule=plan.task, verbose=False)
 
-    def summary(self, state: str) -> dict[str, Any]:
+    def summary(self, state: State) -> dict[str, Any]:
         """Return the figures by which runs are compared; what is not finite or not known is ``None``."""
         module, trainer, probe = self.module, self.trainer, self.plan.probe
         figures: dict[str, Any] = {**self.plan.facts, "state": state, "solved": self.solved.step is not None}
         figures |= {"solved_step": self.solved.step, "solved_sequences": self.solved.sequences}
         if module is not None and trainer is not None:
-            figures |= {"steps": trainer.global_step, "sequences": module.sequences}
+            batch = self.plan.task.splits.batch_size * trainer.accumulate_grad_batches
+            figures |= {"steps": trainer.global_step, "sequences": trainer.global_step * batch}
             figures |= {key: x for key, x in module.measured.items() if key != "early_gradient"}
             figures["parameters"] = sum(p.numel() for p in module.model.parameters())
         if probe is not None:
@@ -128,13 +128,14 @@ class _Run:
         figures["seconds"] = round(self.timer.time_elapsed("train"), 3)
         return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in figures.items()}
 
-    def close(self, state: str, summary: dict[str, Any]) -> None:
-        """Close W&B, whatever has happened."""
-        for logger in self.loggers:
-            if isinstance(logger, WandbMirror):
-                with contextlib.suppress(Exception):  # W&B is a mirror: its trouble must not cost the run
-                    logger.write_summary(summary)
-                logger.close(exit_code=0 if state in ("solved", "done", "diverged") else 1)
+    def close(self, state: State, summary: dict[str, Any], log: logging.Logger) -> None:
+        """Close W&B, whatever has happened. It is a mirror: its trouble is logged and does not cost the run."""
+        for mirror in (logger for logger in self.loggers if isinstance(logger, WandbMirror)):
+            try:
+                mirror.write_summary(summary)
+                mirror.close(exit_code=0 if state in FINISHED else 1)
+            except Exception:
+                log.exception("W&B could not be closed")
 
     def _callbacks(self) -> list[Callback]:
         folder = self.plan.folder
@@ -176,7 +177,8 @@ def train_run(plan: RunPlan) -> Status:
         plan.folder.write_config(plan.config)
         plan.folder.write_status(status)
     run = _Run(plan)
-    state, reason = "failed", ""
+    state: State = "failed"
+    reason = ""
     with logged_to(plan.folder.log) as log, _sigint_restored():
         try:
             run.train()
@@ -188,13 +190,12 @@ def train_run(plan: RunPlan) -> Status:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             log.exception("the run failed")
-        finally:
-            summary = run.summary(state)
-            run.close(state, summary)
-    ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())  # type: ignore[arg-type]
-    if first:
-        plan.folder.write_summary(summary)
-        plan.folder.write_status(ended)
+        summary = run.summary(state)
+        ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())
+        if first:
+            plan.folder.write_summary(summary)
+            plan.folder.write_status(ended)
+        run.close(state, summary, log)
     return ended
 
 

@@ -21,6 +21,15 @@ class Solved(Callback):
         self.sequences: int | None = None
         """The training sequences seen until then, over all devices."""
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take no further step in a resumed run that had been solved."""
+        trainer.should_stop = self.step is not None and self.stop
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Have the last step validated too, whatever the interval: a trainer that is to stop validates first."""
+        if trainer.global_step >= trainer.max_steps:
+            trainer.should_stop = True
+
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ask the task whether its validation metrics count as solved."""
         assert isinstance(pl_module, SequenceModule)

@@ -1,0 +1,146 @@
+"""The settings of one run, plain and checked, and the names that follow from them."""
+
+import hashlib
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from longlag.cli.requests import RequestError, near
+
+#: What a person says about a command, not about the run: a run is the same run without it.
+_ABOUT_THE_COMMAND = ("study", "output_dir", "logger", "resume", "fresh", "run")
+_PARTS = ("cell", "task", "optimizer", "trainer", "logger")
+_KEYS = {
+    *_PARTS, "callbacks", "probe", "seed", "study", "output_dir", "engine", "stop_when_solved", "resume", "fresh",
+}  # fmt: skip
+
+
+def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of one job: resolved, plain, checked, and with what identifies the run under ``run``.
+
+    ``cell.forget_bias`` of a cell whose constructor takes none is set to ``None``: in a grid over it, such a cell then
+    has one and the same run for every value.
+
+    Args:
+        config: the composed configuration, without Hydra's own node.
+        choices: which option was chosen in which group.
+        overrides: what was typed.
+
+    Raises:
+        RequestError: a part is missing or of the wrong kind, or its class cannot be imported.
+
+    """
+    if missing := OmegaConf.missing_keys(config):
+        raise RequestError(f"no value for {', '.join(sorted(missing))}")
+    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    _check(settings)
+    names = {}
+    for group in ("cell", "task"):
+        own = any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides)
+        names[group] = settings[group]["_target_"].rsplit(".", 1)[-1] if own else choices[group]
+    if "forget_bias" in settings["cell"] and not takes(located(settings["cell"]["_target_"]), "forget_bias"):
+        settings["cell"]["forget_bias"] = None
+    settings["run"] = {
+        **names,
+        "T": settings["task"].get("T"),
+        "forget_bias": settings["cell"].get("forget_bias"),
+        "seed": settings["seed"],
+    }
+    for name in ("resume", "fresh", "output_dir"):
+        del settings[name]
+    return settings
+
+
+def located(target: str) -> Callable[..., Any]:
+    """Return the class or function with this dotted name.
+
+    Raises:
+        RequestError: it cannot be imported.
+
+    """
+    try:
+        found: Callable[..., Any] = get_object(target)
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"
+        raise RequestError(f"cannot import {target}: {reason}") from error
+    if not callable(found):
+        raise RequestError(f"{target} is not a class")
+    return found
+
+
+def takes(cls: Callable[..., Any], parameter: str) -> bool:
+    """Say whether the constructor of a class has this parameter."""
+    try:
+        return parameter in inspect.signature(cls).parameters
+    except (TypeError, ValueError):  # something built in, which says nothing about itself
+        return False
+
+
+def title(settings: Mapping[str, Any]) -> str:
+    """Return the name of a run for a person to read."""
+    run = settings["run"]
+    bias = "" if run["forget_bias"] is None else f" b={_short(run['forget_bias'])}"
+    return f"{run['cell']} {run['task']} T={run['T']}{bias} seed={run['seed']}"
+
+
+def folder_name(settings: Mapping[str, Any]) -> str:
+    """Return the name of a run's folder, which follows from its settings: readable, and the same every time.
+
+    It ends in a digest of all settings that make the run what it is, so two runs share a folder only if they are one.
+    """
+    identity = {key: value for key, value in settings.items() if key not in _ABOUT_THE_COMMAND}
+    text = json.dumps(identity, sort_keys=True, default=str)
+    digest = hashlib.blake2s(text.encode(), digest_size=4).hexdigest()
+    readable = re.sub(r"[^\w.+-]", "-", title(settings).replace("=", ""))  # Hydra would want quotes around a "="
+    return f"{readable}-{digest}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _check(settings: dict[str, Any]) -> None:
+    """Check that every part is there and of the right kind; put ``study`` and ``output_dir`` as text.
+
+    Raises:
+        RequestError: one is not.
+
+    """
+    for key in settings:
+        if key not in _KEYS:
+            hint = "".join(f"; did you mean {name}?" for name in near(key, _KEYS)[:1])
+            raise RequestError(f"no key {key!r}{hint}")
+    for key in _KEYS - set(settings):
+        raise RequestError(f"no {key}: it cannot be left out")
+    for part in _PARTS:
+        _check_part(part, settings[part])
+    if settings["probe"]:
+        _check_part("probe", settings["probe"])
+    callbacks = settings["callbacks"] or {}
+    if not isinstance(callbacks, dict):
+        raise RequestError(f"callbacks must be a mapping of names to callbacks, got {callbacks!r}")
+    for name, callback in callbacks.items():
+        _check_part(f"callbacks.{name}", callback)
+    if "splits" in settings["task"]:
+        _check_part("task.splits", settings["task"]["splits"])
+    for key in ("fresh", "stop_when_solved"):
+        if not isinstance(settings[key], bool):
+            raise RequestError(f"{key} must be true or false, got {settings[key]!r}")
+    seed = settings["seed"]
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise RequestError(f"seed must be an integer from 0 to {2**32 - 1}, got {seed!r}")
+    for key in ("study", "output_dir"):
+        if settings[key] in (None, ""):
+            raise RequestError(f"{key} must be a name, got {settings[key]!r}")
+        settings[key] = str(settings[key])
+
+
+def _check_part(part: str, value: Any) -> None:
+    if not isinstance(value, dict) or not isinstance(value.get("_target_"), str):
+        raise RequestError(f"{part} must be a mapping with a _target_, got {value!r}")
