@@ -27,15 +27,15 @@ class Said(NamedTuple):
 
 
 @pytest.fixture
-def longlag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Run ``longlag ARGUMENTS`` in an empty folder, in this process."""
+def longlag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Run ``longlag ARGUMENTS`` in an empty folder, in this process; what the ranks of a run say is caught too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
 
     def run(*arguments: str) -> Said:
-        capsys.readouterr()
+        capfd.readouterr()
         code = main(arguments)
-        said = capsys.readouterr()
+        said = capfd.readouterr()
         return Said(code, said.out, said.err)
 
     return run

@@ -95,6 +95,8 @@ def test_a_stub_never_overwrites_a_solution(longlag, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["task.T=20"], "longlag check takes cell=… and cell.…=…, got 'task.T=20'"),
+        (["--foo"], "unrecognized arguments: --foo; longlag check --help shows what there is"),
         (["cell=nope"], "no cell 'nope'; there are: lstm, rnn"),
         (["cell.forget=1"], "no key 'cell.forget'; did you mean cell.forget_bias?"),
         (["cell.forget_bias=big"], "cell: forget_bias must be a number, got 'big'"),
@@ -112,3 +114,27 @@ def test_a_stub_never_overwrites_a_solution(longlag, tmp_path):
 def test_wrong_requests_are_one_line(longlag, arguments, message):
     said = longlag("check", *arguments)
     assert (said.code, said.err) == (2, f"longlag: {message}\n")
+
+
+def test_a_cell_of_a_yaml_of_its_own(longlag, tmp_path, wrong_cells):
+    (tmp_path / "conf" / "cell").mkdir(parents=True)
+    (tmp_path / "conf" / "cell" / "mine.yaml").write_text("_target_: wrong_cells.ReturnsCAsH\nhidden_size: 32\n")
+    said = longlag("check", "cell=mine", "--config-dir", "conf")
+    assert said.code == 1
+    assert "no cell 'mine'; there are: lstm, rnn" in longlag("check", "cell=mine").err
+
+
+def test_a_plain_module_can_be_checked_too(longlag, tmp_path):
+    """A cell that is no subclass of ours needs hidden_size and initial_state, and nothing else."""
+    (tmp_path / "my_cells.py").write_text(
+        "import torch\n\n\nclass Plain(torch.nn.Module):\n    def __init__(self, input_size, hidden_size):\n"
+        "        super().__init__()\n        self.hidden_size = hidden_size\n"
+        "        self.map = torch.nn.GRUCell(input_size, hidden_size)\n\n"
+        "    def initial_state(self, batch_size, device=None, dtype=None):\n"
+        "        zeros = torch.zeros(batch_size, self.hidden_size, device=device, dtype=dtype)\n"
+        "        return zeros, zeros\n\n"
+        "    def forward(self, x, state):\n        h = self.map(x, state[0])\n        return h, h\n"
+    )
+    found = lines(longlag("check", "cell._target_=my_cells.Plain"))
+    assert [line.split()[1] for line in (found[0], found[4], found[5])] == ["pass", "pass", "pass"]
+    assert "does not apply" in found[1]

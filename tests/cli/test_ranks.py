@@ -1,7 +1,12 @@
 """One run on two real processes (gloo)."""
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import pytest
 import torch
 from offline_wandb import read_offline
 
@@ -58,3 +63,28 @@ def test_a_rank_that_dies_fails_the_run(longlag, tmp_path):
     said = longlag("train", *TWO, "logger=csv", "cell._target_=mortal.Mortal")
     assert said.code == 1
     assert only("default").status.state == "failed"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum):
+    """Nothing goes on training, and the status says what happened."""
+    command = [sys.executable, "-m", "longlag", "train", *TWO, "logger=csv", "task.T=40", "trainer.max_steps=100000"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.glob("outputs/default/*/checkpoints/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signum)
+    _, err = process.communicate(timeout=60)  # which ends only when the ranks have closed the pipe too
+    assert process.returncode == 1
+    assert "Traceback" not in err
+    (run,) = read_study(tmp_path / "outputs" / "default")
+    assert run.status.state == "interrupted"
+
+
+def test_a_run_that_was_cut_on_two_processes_resumes_exactly(longlag):
+    longer = ("trainer.max_steps=10", "logger=csv", "task/splits=endless")
+    longlag("train", *TWO, *longer, "study=whole")
+    longlag("train", *TWO, "logger=csv", "task/splits=endless", "study=parts")
+    assert longlag("train", f"resume={only('parts').folder.path}", "trainer.max_steps=10").code == 0
+    weights = [torch.load(only(s).folder.last_checkpoint, weights_only=True)["state_dict"] for s in ("whole", "parts")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

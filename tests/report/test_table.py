@@ -7,7 +7,7 @@ from longlag.report.table import print_runs
 from longlag.runs import RunFolder, RunRecord, Status
 
 
-def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, **summary):
+def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, **summary):
     figures = {"test/acc": 0.987, "early_gradient_init": 5.57e-07, "early_gradient_end": 0.33, "seconds": 1.52}
     figures |= {
         "solved": state == "solved",
@@ -16,7 +16,9 @@ def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, **summary):
         **summary,
     }
     facts = {"cell": cell, "task": "delayed_xor", "T": 60, "forget_bias": forget_bias, "seed": seed}
-    return RunRecord(RunFolder(None), {"run": facts}, Status(state), {} if state == "failed" else figures)
+    return RunRecord(
+        RunFolder(None), {"run": facts, "optimizer": {"lr": lr}}, Status(state), {} if state == "failed" else figures
+    )
 
 
 def printed(runs, terminal=False):
@@ -53,3 +55,19 @@ def test_several_seeds_get_a_rate_and_a_median_over_all_runs():
 def test_the_median_is_not_known_when_half_are_unsolved():
     lines = printed([run(0, step=60), run(1, "done")])
     assert "lstm delayed_xor 60 1 1 of 2 - 0.987" in lines
+
+
+def test_a_setting_that_differs_gets_a_column_and_its_runs_are_not_pooled():
+    lines = printed([run(0, lr=0.1), run(1, lr=0.1), run(0, "done", lr=0.5), run(1, "done", lr=0.5)])
+    assert lines[0].startswith("cell task T forget bias optimizer.lr seed ")
+    assert "lstm delayed_xor 60 1 0.1 2 of 2 60 0.987" in lines
+    assert "lstm delayed_xor 60 1 0.5 0 of 2 - 0.987" in lines
+
+
+def test_only_what_has_ended_counts_in_a_rate():
+    lines = printed([run(0), run(1), run(2, "failed"), run(3, "interrupted"), run(4, "running"), run(5, "diverged")])
+    assert "lstm delayed_xor 60 1 2 of 3 60 0.987" in lines
+
+
+def test_a_large_seed_is_shown_in_full():
+    assert " 20240101 " in printed([run(20240101)])[1]

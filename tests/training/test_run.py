@@ -241,3 +241,76 @@ def test_without_a_logger_the_summary_is_still_there(plan):
 def test_the_task_of_a_plan_is_the_one_in_the_settings(plan):
     assert isinstance(plan().task, DelayedXOR)
     assert plan().task.T == 8
+
+
+def test_a_solved_run_that_was_killed_before_its_test_takes_no_further_step(plan):
+    whole = plan(*easy(), folder="whole")
+    train_run(whole)
+
+    class DiesInTheTest(Callback):
+        def on_test_start(self, trainer, pl_module):
+            raise KeyboardInterrupt
+
+    cut = plan(*easy(), folder="cut", callbacks=[DiesInTheTest()])
+    assert train_run(cut).state == "interrupted"
+    status = train_run(plan(*easy(), folder="cut"))
+    assert (status.state, status.step) == ("solved", whole.folder.read_status().step)
+    assert equal(weights(whole), weights(cut))
+    one, other = whole.folder.read_summary(), cut.folder.read_summary()
+    assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
+
+
+def test_a_run_of_one_step_has_a_best_checkpoint_too(plan):
+    made = plan("trainer.max_steps=1")
+    train_run(made)
+    assert {p.name for p in made.folder.checkpoints.iterdir()} == {"best.ckpt", "last.ckpt"}
+
+
+def test_best_and_last_are_different_checkpoints(plan):
+    made = plan(*easy("stop_when_solved=false"))
+    train_run(made)
+    best = torch.load(made.folder.checkpoints / "best.ckpt", weights_only=True)
+    last = torch.load(made.folder.last_checkpoint, weights_only=True)
+    accuracies = {step: row["val/acc"] for step, row in read_metrics(made.folder.metrics).items() if "val/acc" in row}
+    assert accuracies[best["global_step"]] == max(accuracies.values())
+    assert last["global_step"] == max(accuracies) == 200
+
+
+def test_weights_that_broke_in_the_last_step_are_diverged_too(plan):
+    status = train_run(plan("optimizer=sgd", "optimizer.lr=1e38", "trainer.max_steps=1"))
+    assert status.state == "diverged"
+    assert status.reason.startswith("the validation loss is ")
+
+
+def test_a_finished_run_that_is_resumed_without_more_to_do_keeps_its_figures(plan):
+    train_run(plan())
+    made = plan()
+    before = made.folder.read_summary()
+    assert train_run(made).state == "done"
+    after = made.folder.read_summary()
+    assert {k: v for k, v in before.items() if k != "seconds"} == {k: v for k, v in after.items() if k != "seconds"}
+
+
+def test_an_endless_stream_goes_on_from_epoch_to_epoch(plan):
+    made = plan("task/splits=endless", "+trainer.limit_train_batches=2", "trainer.log_every_n_steps=1")
+    drawn, train_batch = [], made.task.train_batch
+    made.task.train_batch = lambda k: drawn.append(k) or train_batch(k)
+    assert train_run(made).state == "done"
+    trained = sorted(set(drawn))[:6]
+    assert trained == [0, 1, 2, 3, 4, 5]
+    assert all(drawn.count(k) <= 2 for k in trained)  # twice, where it had been fetched ahead
+
+
+def test_accumulated_gradients_make_one_step_of_two_batches(plan):
+    data = ("task.splits.batch_size=128", "trainer.max_steps=3", "trainer.val_check_interval=2")
+    made = plan(*data, "trainer.accumulate_grad_batches=2")
+    assert train_run(made).step == 3
+    assert made.folder.read_summary()["sequences"] == 3 * 256
+
+
+def test_what_cannot_even_start_is_failed_and_closed(plan):
+    def nothing():
+        raise RuntimeError("no model today")
+
+    status = train_run(plan(model=nothing))
+    assert (status.state, status.step, status.reason) == ("failed", 0, "RuntimeError: no model today")

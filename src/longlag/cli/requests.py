@@ -33,6 +33,8 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
         return RequestError(f"cannot read {error.override!r}: {str(error).splitlines()[0]}")
     if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
         return RequestError(_unknown_key(error, known))
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # as in cell=null
+        return RequestError(str(error))
     if isinstance(error, HydraException):
         return RequestError(str(error))
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from longlag.cli.requests import RequestError, near
 
@@ -35,9 +36,13 @@ def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[s
         RequestError: a part is missing or of the wrong kind, or its class cannot be imported.
 
     """
-    if missing := OmegaConf.missing_keys(config):
+    try:
+        missing = OmegaConf.missing_keys(config)
+        settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        raise RequestError(str(error).splitlines()[0]) from error
+    if missing:
         raise RequestError(f"no value for {', '.join(sorted(missing))}")
-    settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     _check(settings)
     names = {}
     for group in ("cell", "task"):
