@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +25,12 @@ class OfflineRun(NamedTuple):
     history: list[dict[str, Any]]
     summary: dict[str, Any]
     exit_code: int | None
+    started: float
 
 
 def records(path: Path) -> list[Record]:
     data = path.read_bytes()
-    assert data[:4] == b":W&B"
+    assert data[:4] == b":W&B", f"{path} starts with {data[:4]!r}"
     found, parts, at = [], b"", _HEADER
     while at + _HEADER <= len(data):
         room = _BLOCK - at % _BLOCK
@@ -51,13 +53,25 @@ def records(path: Path) -> list[Record]:
 
 def read_offline(folder: Path) -> list[OfflineRun]:
     """Read all segments under a run folder's ``wandb/``, oldest first."""
-    return [_read(path) for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))]
+    runs = [_read(path) for path in folder.glob("wandb/offline-run-*/run-*.wandb")]
+    return sorted(runs, key=lambda run: run.started)
+
+
+def _closed_records(path: Path) -> list[Record]:
+    """Read a file to its closing record; W&B's service process may still be writing when ``finish`` has returned."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = records(path) if path.stat().st_size >= _HEADER else []
+        if found and found[-1].WhichOneof("record_type") == "exit":
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{path} was not closed")
 
 
 def _read(path: Path) -> OfflineRun:
     run, history, summary, exit_code = None, [], {}, None
     config: dict[str, Any] = {}
-    for record in records(path):
+    for record in _closed_records(path):
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run = record.run
@@ -68,10 +82,11 @@ def _read(path: Path) -> OfflineRun:
             summary |= {_key(item): json.loads(item.value_json) for item in record.summary.update}
         elif kind == "exit":
             exit_code = record.exit.exit_code
-    assert run is not None
+    assert run is not None, f"{path} has no run"
     return OfflineRun(
-        run.run_id, run.display_name, run.run_group, run.project, list(run.tags), config, history, summary, exit_code
-    )
+        run.run_id, run.display_name, run.run_group, run.project, list(run.tags), config, history, summary, exit_code,
+        run.start_time.ToNanoseconds() / 1e9,
+    )  # fmt: skip
 
 
 def _key(item: Any) -> str:

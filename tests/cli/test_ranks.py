@@ -48,6 +48,16 @@ def test_a_grid_of_runs_on_two_processes_replays_nothing(longlag):
     assert [line[:5] for line in said.err.splitlines() if line.startswith("[")] == ["[1/2]", "[2/2]"]
 
 
+def test_runs_on_one_process_and_on_two_in_one_grid(longlag):
+    """Each has its W&B file, closed, in its own folder."""
+    small = ("task.T=8", "cell.hidden_size=4", "trainer.max_steps=2", "trainer.val_check_interval=2")
+    assert longlag("train", "-m", *small, "trainer=cpu,ddp_cpu,cpu", "seed=0,1").code == 0
+    for run in read_study(Path("outputs/default")):
+        (mirror,) = read_offline(run.folder.path)
+        assert mirror.exit_code == 0
+        assert mirror.summary["state"] == "done"
+
+
 def test_a_diverged_run_ends_on_both(longlag):
     said = longlag("train", *TWO, "logger=csv", "optimizer=sgd", "optimizer.lr=1e38")
     assert said.code == 0

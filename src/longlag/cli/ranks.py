@@ -33,14 +33,11 @@ def train_on_ranks(folder: RunFolder, ranks: int) -> Status:
         The status in which the run ended.
 
     """
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks), "NODE_RANK": "0"}
     command = [sys.executable, "-m", "longlag.cli.ranks", str(folder.path)]
-    path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
+    environment = _environment(ranks)
     # in a process group of their own, so that a Ctrl-C in the terminal reaches them once, through us
     processes = [
-        subprocess.Popen(
-            command, env={**os.environ, **place, "PYTHONPATH": path, "LOCAL_RANK": str(rank)}, process_group=0
-        )
+        subprocess.Popen(command, env={**environment, "LOCAL_RANK": str(rank)}, process_group=0)
         for rank in range(ranks)
     ]
     try:
@@ -64,6 +61,13 @@ def main(arguments: Sequence[str]) -> int:
     folder = RunFolder(Path(arguments[0]))
     status = train_run(assemble(folder.read_config(), folder, Console(stderr=True)))
     return 0 if status.finished else 1
+
+
+def _environment(ranks: int) -> dict[str, str]:
+    """Return what the ranks are told: where they meet, and where to import from."""
+    path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks), "NODE_RANK": "0"}
+    return {**os.environ, **meeting, "PYTHONPATH": path}
 
 
 def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:

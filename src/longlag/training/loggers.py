@@ -161,7 +161,7 @@ def _started(card: RunCard, mode: str, project: str, entity: str | None) -> wand
     """
     try:
         run = wandb.init(
-            dir=card.folder.path,
+            dir=card.folder.path.resolve(),  # W&B's service process has a current folder of its own
             id=_wandb_id(card.folder.path / "wandb"),
             resume="allow",
             name=card.name,
