@@ -1,14 +1,12 @@
 """One run on two real processes (gloo)."""
 
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from offline_wandb import read_offline
+from processes import started, wait_for_checkpoint
 
 from longlag.runs import read_study
 from longlag.runs.metrics import read_metrics
@@ -78,13 +76,11 @@ def test_a_rank_that_dies_fails_the_run(longlag, tmp_path):
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum):
     """Nothing goes on training, and the status says what happened."""
-    command = [sys.executable, "-m", "longlag", "train", *TWO, "logger=csv", "task.T=40", "trainer.max_steps=100000"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("outputs/default/*/checkpoints/last.ckpt")):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signum)
-    _, err = process.communicate(timeout=60)  # which ends only when the ranks have closed the pipe too
+    arguments = ("logger=csv", "task.T=40", "trainer.max_steps=100000")
+    with started("train", *TWO, *arguments, cwd=tmp_path) as process:
+        wait_for_checkpoint(process, tmp_path / "outputs" / "default")
+        process.send_signal(signum)
+        _, err = process.communicate(timeout=60)  # which ends only when the ranks have closed the pipe too
     assert process.returncode == 1
     assert "Traceback" not in err
     (run,) = read_study(tmp_path / "outputs" / "default")

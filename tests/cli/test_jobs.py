@@ -1,0 +1,139 @@
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from printed import runs, table
+from processes import started, wait_for_checkpoint
+
+from longlag.runs import read_run
+from longlag.runs.metrics import read_metrics
+
+
+def test_what_ran_already_is_not_run_again_unless_fresh(longlag, tiny):
+    longlag("train", *tiny)
+    (before,) = runs()
+    said = longlag("train", *tiny)
+    assert said.code == 0
+    assert "ran already: done; fresh=true runs it again" in said.err
+    assert len(table(said)) == 1
+    assert runs()[0].status == before.status
+
+    said = longlag("train", *tiny, "fresh=true")
+    assert said.code == 0
+    (after,) = runs()
+    assert after.folder.path == before.folder.path
+    aside = read_run(after.folder.path.with_name(f"{after.folder.path.name}~1"))
+    assert aside.status == before.status
+    one, other = (torch.load(r.folder.last_checkpoint, weights_only=True)["state_dict"] for r in (after, aside))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_change_in_the_source_of_a_cell_is_noticed(longlag, tiny, tmp_path):
+    (tmp_path / "own.py").write_text("from longlag.cells import LSTMCell\n\n\nclass Own(LSTMCell):\n    pass\n")
+    longlag("train", *tiny, "cell._target_=own.Own")
+    assert runs()[0].config["run"]["cell"] == "Own"
+    with (tmp_path / "own.py").open("a") as file:
+        file.write("# better now\n")
+    said = longlag("train", *tiny, "cell._target_=own.Own")
+    assert "ran already: done, but the source of its cell has changed; fresh=true runs it again" in said.err
+    sys.modules.pop("own")
+
+
+def test_resume_goes_on_with_a_run(longlag, tiny):
+    longlag("train", *tiny)
+    folder = runs()[0].folder.path
+    said = longlag("train", f"resume={folder}", "trainer.max_steps=10")
+    assert said.code == 0
+    assert runs()[0].summary["steps"] == 10
+    assert table(said)[0][6] == ">10"
+    assert runs()[0].config["trainer"]["max_steps"] == 10
+
+
+def test_resume_takes_a_cut_run_to_its_end(longlag, tmp_path):
+    """A run killed in mid-training, then resumed, ends with the weights of one that was not."""
+    arguments = (
+        "task.T=40",
+        "trainer.max_steps=60",
+        "trainer.val_check_interval=10",
+        "logger=csv",
+        "cell.hidden_size=8",
+    )
+    longlag("train", *arguments, "study=whole")
+    with started("train", *arguments, "study=cut", cwd=tmp_path) as process:
+        wait_for_checkpoint(process, tmp_path / "outputs" / "cut")
+        process.kill()
+        process.wait()
+    (cut,) = runs("outputs/cut")
+    assert cut.status.state == "running"
+    assert not cut.status.alive
+    assert longlag("train", f"resume={cut.folder.path}").code == 0
+    rows = [read_metrics(runs(f"outputs/{study}")[0].folder.metrics) for study in ("whole", "cut")]
+    assert rows[0] == rows[1]
+    weights = [
+        torch.load(runs(f"outputs/{s}")[0].folder.last_checkpoint, weights_only=True)["state_dict"]
+        for s in ("whole", "cut")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_a_run_that_another_process_is_at_is_left_alone(longlag, tiny):
+    longlag("train", *tiny)
+    (run,) = runs()
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        status = json.loads((run.folder.path / "status.json").read_text())
+        (run.folder.path / "status.json").write_text(json.dumps({**status, "state": "running", "pid": other.pid}))
+        said = longlag("train", *tiny)
+        assert said.code == 2
+        assert f"is being run by process {other.pid}" in said.err
+        assert runs()[0].status.state == "running"
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_run_that_was_cut_is_not_continued_with_another_cell(longlag, tiny, tmp_path):
+    """Its checkpoint holds the weights of the equations before; to go on would mix the two."""
+    source = (
+        "from longlag.cells import LSTMCell\n\n\nclass Moody(LSTMCell):\n    calls = 0\n\n"
+        "    def forward(self, x, state):\n"
+        "        Moody.calls += 1\n        if Moody.calls == LIMIT:\n            raise RuntimeError('no more')\n"
+        "        return super().forward(x, state)\n"
+    )
+    (tmp_path / "moody.py").write_text(source.replace("LIMIT", "100"))
+    assert longlag("train", *tiny, "cell._target_=moody.Moody").code == 1
+    (run,) = runs()
+    assert run.folder.last_checkpoint.exists()
+    (tmp_path / "moody.py").write_text(source.replace("LIMIT", "-1"))
+    sys.modules.pop("moody")
+    importlib.invalidate_caches()
+    said = longlag("train", *tiny, "cell._target_=moody.Moody")
+    assert said.code == 2
+    assert said.err.endswith("was cut, but the source of its cell has changed; fresh=true starts over\n")
+    assert longlag("train", *tiny, "cell._target_=moody.Moody", "fresh=true").code == 0
+    sys.modules.pop("moody")
+
+
+def test_a_run_on_another_machine_is_left_alone_unless_the_user_knows_better(longlag, tiny):
+    longlag("train", *tiny)
+    (run,) = runs()
+    path = run.folder.path / "status.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "state": "running", "host": "another.machine"}))
+    said = longlag("train", *tiny)
+    assert said.code == 2
+    assert said.err.endswith(f"on another.machine; if it is no more, resume={run.folder.path} goes on\n")
+    assert longlag("train", f"resume={run.folder.path}").code == 0
+    assert runs()[0].status.state == "done"
+
+
+def test_a_fresh_grid_runs_each_run_once(longlag, tiny):
+    arguments = ("-m", *tiny, "cell=rnn", "cell.forget_bias=0,1,3")
+    longlag("train", *arguments)
+    said = longlag("train", *arguments, "fresh=true")
+    assert said.code == 0
+    assert sorted(p.name[-2:] for p in Path("outputs/default").glob("rnn*"))[0] != "~2"
+    assert len(list(Path("outputs/default").glob("rnn*"))) == 2  # the run, and the one set aside
+    assert said.err.count("the same run as one before in this grid") == 2
