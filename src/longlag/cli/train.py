@@ -89,17 +89,19 @@ class LookAhead(Callback):
         typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         grid = _grid([*typed, *config.hydra.overrides.task])
         _session.jobs = len(grid)
-        for overrides in grid:
-            composed = hydra.compose(
-                config.hydra.job.config_name,
-                overrides=[*config.hydra.overrides.hydra, *overrides],
-                return_hydra_config=True,
-            )
-            job = Job.composed(without_hydra(composed), composed.hydra)
-            if job.resumed:
-                raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
-            job.rehearse()
-            _session.folders[job.folder.path] = None
+        with Console(stderr=True).status("looking ahead") as status:  # which is seen in a terminal only
+            for number, overrides in enumerate(grid, start=1):
+                status.update(f"looking ahead: job {number} of {len(grid)}")
+                composed = hydra.compose(
+                    config.hydra.job.config_name,
+                    overrides=[*config.hydra.overrides.hydra, *overrides],
+                    return_hydra_config=True,
+                )
+                job = Job.composed(without_hydra(composed), composed.hydra)
+                if job.resumed:
+                    raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
+                job.rehearse()
+                _session.folders[job.folder.path] = None
 
 
 def _job(config: DictConfig) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 def write_whole(path: Path, text: str) -> None:
     """Write ``text`` to a temporary file beside ``path`` and rename it, so that no reader ever sees half of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101 -- mkstemp gives 0o600
-        os.replace(temporary, path)  # noqa: PTH105
+        temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0o600
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
