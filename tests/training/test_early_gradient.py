@@ -7,6 +7,8 @@ from longlag.cells import Cell, LSTMCell, RNNCell
 from longlag.model import SequenceModel
 from longlag.training.early_gradient import EarlyGradient, early_gradient
 
+# pytest.approx has an absolute tolerance of 1e-12 unless it is told abs=0: with it, 0 would pass for 1e-60.
+
 
 class Linear(Cell):
     """h' = λ h + x: the gradient of h at the end with respect to the input at t=0 is λ to the power of the lag."""
@@ -26,7 +28,7 @@ def test_a_linear_cell_gives_lambda_to_the_lag(T):
     model = SequenceModel(Linear(0.5), 1)
     with torch.no_grad():
         model.readout.weight.fill_(1.0)
-    assert early_gradient(model, torch.ones(3, T, 1)) == pytest.approx(0.5 ** (T - 1), rel=1e-12)
+    assert early_gradient(model, torch.ones(3, T, 1)) == pytest.approx(0.5 ** (T - 1), rel=1e-12, abs=0)
 
 
 def test_float32_alone_would_lose_it():
@@ -38,7 +40,7 @@ def test_float32_alone_would_lose_it():
     with torch.no_grad():
         model.readout.weight.fill_(1.0)
     # 0.1 is not exact in float32: the 60th power has 60 times its relative error
-    assert early_gradient(model, x) == pytest.approx(1e-60, rel=60 * 2**-24)
+    assert early_gradient(model, x) == pytest.approx(1e-60, rel=60 * 2**-24, abs=0)
 
 
 @pytest.mark.parametrize("T", [60, 150])
@@ -58,7 +60,7 @@ def test_an_rnn_against_the_product_of_its_jacobians(T):
             back = slope @ W[:, 4:] if back is None else slope @ W[:, :4] @ back
         total += (V.sum(0) @ back).abs().sum().item()
     got = early_gradient(model, x)
-    assert got == pytest.approx(total / (3 * 2), rel=1e-9)
+    assert got == pytest.approx(total / (3 * 2), rel=1e-9, abs=0)
     assert T < 150 or got < 1e-30
 
 
@@ -117,7 +119,9 @@ def test_padding_does_not_count():
     model = SequenceModel(LSTMCell(2, 4), 2)
     x = torch.randn(2, 5, 2)
     padded = torch.cat([x, torch.randn(2, 3, 2)], dim=1)
-    assert early_gradient(model, padded, torch.tensor([5, 5])) == pytest.approx(early_gradient(model, x), rel=1e-12)
+    assert early_gradient(model, padded, torch.tensor([5, 5])) == pytest.approx(
+        early_gradient(model, x), rel=1e-12, abs=0
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1.5])

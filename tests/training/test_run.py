@@ -30,6 +30,16 @@ class At(Callback):
             self.action()
 
 
+class Steps(Callback):
+    """Note which steps are taken."""
+
+    def __init__(self):
+        self.taken = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.taken.append(trainer.global_step)
+
+
 def raising(error):
     def action():
         raise error
@@ -157,8 +167,10 @@ def test_a_run_that_was_cut_and_resumed_has_the_very_weights_of_one_that_was_not
     before = signal.getsignal(signal.SIGINT)
     assert train_run(cut).state == "interrupted"
     assert signal.getsignal(signal.SIGINT) is before
-    status = train_run(plan(*data, folder="cut"))
+    rest = Steps()
+    status = train_run(plan(*data, folder="cut", callbacks=[rest]))
     assert (status.state, status.step) == ("done", 6)
+    assert rest.taken == list(range((cut_at - 1) // 2 * 2 + 1, 7))  # on from the last validation before the cut
     assert equal(weights(whole), weights(cut))
     assert read_metrics(whole.folder.metrics) == read_metrics(cut.folder.metrics)
     one, other = whole.folder.read_summary(), cut.folder.read_summary()
@@ -180,7 +192,9 @@ def test_a_resumed_run_can_go_further(plan):
     train_run(longer)
     first = plan(folder="two")
     train_run(first)
-    train_run(plan("trainer.max_steps=10", folder="two"))
+    rest = Steps()
+    train_run(plan("trainer.max_steps=10", folder="two", callbacks=[rest]))
+    assert rest.taken == [7, 8, 9, 10]
     assert equal(weights(longer), weights(first))
     assert first.folder.read_summary()["steps"] == 10
 
