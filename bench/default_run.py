@@ -10,7 +10,6 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def main() -> None:
     """Print a line a pair, and the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
@@ -64,12 +63,11 @@ def main() -> None:
         bare_loop(plan(Path(folder) / "warm", options.overrides), 20)
         for k in range(options.pairs):
             made = plan(Path(folder) / str(k), [f"trainer.max_steps={options.steps}", *options.overrides])
-            turns: list[Callable[[], float]] = [
-                lambda m=made: default_run(m),
-                lambda m=made: bare_loop(m, options.steps),
-            ]  # type: ignore[misc]
-            seconds = {turn: turns[turn]() for turn in ((0, 1) if k % 2 == 0 else (1, 0))}
-            ours, bare = (1000 * seconds[turn] / options.steps for turn in (0, 1))
+            if k % 2 == 0:
+                run_s, bare_s = default_run(made), bare_loop(made, options.steps)
+            else:
+                bare_s, run_s = bare_loop(made, options.steps), default_run(made)
+            ours, bare = 1000 * run_s / options.steps, 1000 * bare_s / options.steps
             pairs.append((ours, bare, ours / bare))
             print(f"{k + 1:4}  {ours:11.2f}  {bare:9.2f}  {ours / bare:5.3f}", flush=True)
     medians = [statistics.median(column) for column in zip(*pairs, strict=True)]

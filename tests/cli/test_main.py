@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_completion_in_a_real_bash(tmp_path):
         'eval "$(longlag -sc install=bash)"; COMP_LINE="longlag train cell="; COMP_POINT=${#COMP_LINE}; '
         "COMP_WORDS=(longlag train cell=); COMP_CWORD=2; hydra_bash_completion; echo ${COMPREPLY[@]}"
     )
-    path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])  # noqa: PTH120
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     result = subprocess.run(
         ["bash", "-c", script],
         capture_output=True,

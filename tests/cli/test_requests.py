@@ -118,6 +118,8 @@ def test_the_traceback_of_a_wrong_request_is_there_for_who_asks(longlag, monkeyp
     ("change", "message"),
     [
         ("cell.hidden_size=9", "resume: cell.hidden_size cannot change; trainer.…, logger.… and stop_when_solved can"),
+        ("stop_when_solved=maybe", "stop_when_solved must be true or false, got 'maybe'"),
+        ("trainer.max_steps=0", "trainer.max_steps must be a positive integer, got 0"),
         ("trainer.max_step=9", "no key 'trainer.max_step'; did you mean trainer.max_steps?"),
         ("cell=rnn", "resume: cell cannot change; trainer.…, logger.… and stop_when_solved can"),
     ],

@@ -12,7 +12,7 @@ from rich.console import Console
 from longlag.cli.assemble import assemble, rehearse
 from longlag.cli.ranks import train_on_ranks
 from longlag.cli.requests import RequestError, keys_of, near
-from longlag.cli.settings import folder_name, frozen
+from longlag.cli.settings import check_switch, folder_name, frozen
 from longlag.runs import RunFolder, Status
 from longlag.training.run import RunPlan, train_run
 
@@ -73,6 +73,7 @@ class Job:
                 raise RequestError(f"no key {key!r}{hint}")
             OmegaConf.update(stored, key, OmegaConf.from_dotlist([f"x={value}"]).x)
         settings: dict[str, Any] = OmegaConf.to_container(stored, resolve=True)  # type: ignore[assignment]
+        check_switch("stop_when_solved", settings["stop_when_solved"])
         return cls(settings, folder, fresh=False, resumed=True)
 
     def rehearse(self, console: Console | None = None) -> tuple[RunPlan, int]:

@@ -79,6 +79,17 @@ def located(target: str) -> Callable[..., Any]:
     return found
 
 
+def check_switch(key: str, value: Any) -> None:
+    """Check that a setting is true or false: YAML takes ``no`` for text.
+
+    Raises:
+        RequestError: it is something else.
+
+    """
+    if not isinstance(value, bool):
+        raise RequestError(f"{key} must be true or false, got {value!r}")
+
+
 def takes(cls: Callable[..., Any], parameter: str) -> bool:
     """Say whether the constructor of a class has this parameter."""
     try:
@@ -135,8 +146,7 @@ def _check(settings: dict[str, Any]) -> None:
     if "splits" in settings["task"]:
         _check_part("task.splits", settings["task"]["splits"])
     for key in ("fresh", "stop_when_solved"):
-        if not isinstance(settings[key], bool):
-            raise RequestError(f"{key} must be true or false, got {settings[key]!r}")
+        check_switch(key, settings[key])
     seed = settings["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise RequestError(f"seed must be an integer from 0 to {2**32 - 1}, got {seed!r}")
