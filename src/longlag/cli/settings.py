@@ -80,7 +80,7 @@ def located(target: str) -> Callable[..., Any]:
 
 
 def check_switch(key: str, value: Any) -> None:
-    """Check that a setting is true or false: YAML takes ``no`` for text.
+    """Check that a setting is true or false: in an override, Hydra takes ``no`` for text.
 
     Raises:
         RequestError: it is something else.
