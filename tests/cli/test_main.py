@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import longlag
+from longlag.cli.configs import conf_dir
 
 
 def python(code, **environment):
@@ -55,7 +56,7 @@ def test_python_m_longlag():
     [
         ("longlag tr", {"train", "check"}),
         ("longlag train cell=", {"cell=lstm", "cell=rnn"}),
-        ("longlag train -m task=", {"task=delayed_xor"}),
+        ("longlag train -m task=", {f"task={path.stem}" for path in (conf_dir() / "task").glob("*.yaml")}),
         ("longlag train trainer.max", {"trainer.max_steps="}),
         ("longlag train cell.for", {"cell.forget_bias="}),
     ],

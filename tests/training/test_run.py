@@ -81,7 +81,7 @@ def test_the_figures_stand_at_the_steps_whose_weights_they_describe(plan):
     torch.manual_seed(0)
     model, task = made.model(), made.task
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    train, val = task.train_batch(0), task.fixed("val", 256)
+    train, val = task.train_batch(0), task.draw("val", 0, 256)
     for step in range(4):
         loss = task.loss(model(train.inputs), train)
         assert rows[step]["train/loss"] == loss.item()

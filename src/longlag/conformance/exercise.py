@@ -69,7 +69,7 @@ class Exercise:
             optimizer.step()
             step += 1
             self.progress(step)
-            if step % 20 == 0 and self.task.solved({"acc": self._accuracy(model, val)}):
+            if step % 20 == 0 and self.task.solved({"val/acc": self._accuracy(model, val)}):
                 break
         return Trial(self._accuracy(model, test), step)
 
@@ -96,8 +96,5 @@ class Exercise:
         return self.task.sample(n, torch.Generator().manual_seed(seed))
 
     def _accuracy(self, model: SequenceModel, batch: Batch) -> float:
-        metrics = self.task.metrics()
         with torch.no_grad():
-            self.task.measure(metrics, model(batch.inputs), batch)
-        accuracy: float = metrics.compute()["acc"].item()
-        return accuracy
+            return self.task.judge(model(batch.inputs), batch)["acc"].mean().item()

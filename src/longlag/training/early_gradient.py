@@ -8,12 +8,17 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from longlag.model import SequenceModel
-from longlag.task import Task, stream
+from longlag.task import Task
 from longlag.training.module import SequenceModule
 
 
-def early_gradient(model: SequenceModel, inputs: Tensor, lengths: Tensor | None = None) -> float:
+def early_gradient(
+    model: SequenceModel, inputs: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None
+) -> float:
     """Return the mean absolute gradient of the summed outputs with respect to the input at t=0.
+
+    The outputs that are summed are those that count: the last valid one of each sequence, or, with the readout at every
+    step, those where the mask says so.
 
     It is computed in float64 on a copy of the model, which the call leaves as it was: in float32 a product of
     Jacobians falls below the smallest normal number, 1e-38, long before the gradient itself is of no interest. Down
@@ -23,12 +28,16 @@ def early_gradient(model: SequenceModel, inputs: Tensor, lengths: Tensor | None 
         model: the model.
         inputs: sequences [B, L, I].
         lengths: their valid steps [B]; all if none are given.
+        mask: where a target counts [B, L]; everywhere if none is given.
 
     """
     with torch.inference_mode(False), torch.enable_grad():
         double = copy.deepcopy(model).double()
         x = inputs.detach().clone().double().requires_grad_()
-        double(x, lengths).sum().backward()
+        outputs = double(x, lengths)
+        if model.reads == "every" and mask is not None:
+            outputs = outputs[mask]
+        outputs.sum().backward()
         assert x.grad is not None
         return x.grad[:, 0].abs().mean().item()
 
@@ -73,7 +82,7 @@ class EarlyGradient(Callback):
     def _measure(self, trainer: Trainer, module: LightningModule) -> float:
         assert isinstance(module, SequenceModule)
         task: Task = module.task
-        probe = task.sample(self.size, stream(task.splits.seed, "probe", 0))
-        self.last = early_gradient(module.model, probe.inputs.to(module.device), probe.lengths.to(module.device))
+        probe = task.draw("probe", 0, self.size).to(module.device)
+        self.last = early_gradient(module.model, probe.inputs, probe.lengths, probe.mask)
         module.record({"early_gradient": self.last})
         return self.last

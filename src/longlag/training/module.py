@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from longlag.model import SequenceModel
 from longlag.task import Batch, Task
+from longlag.training.means import Means, Recent
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 
@@ -27,7 +28,7 @@ class SequenceModule(LightningModule):
 
     Args:
         model: the model to train.
-        task: the task, which gives the loss and the metrics.
+        task: the task, which gives the loss and the figures that are recorded.
         optimizer: makes the optimizer from the parameters.
 
     """
@@ -37,8 +38,8 @@ class SequenceModule(LightningModule):
         self.model = model
         self.task = task
         self.make_optimizer = optimizer
-        self.val_metrics = task.metrics()
-        self.test_metrics = task.metrics()
+        self.means = {"val": Means(), "train": Means(), "test": Means()}
+        self.recent = Recent(task.recent)
         self.measured: dict[str, float] = {}
         """The latest value of every figure."""
         self._val_loss: list[tuple[Tensor, int]] = []
@@ -59,7 +60,8 @@ class SequenceModule(LightningModule):
             Diverged: the loss is not finite, on any device.
 
         """
-        loss = self.task.loss(self(batch), batch)
+        outputs = self(batch)
+        loss = self.task.loss(outputs, batch)
         finite = torch.isfinite(loss.detach())
         if self.trainer.world_size > 1:  # all ranks stop together, or the others would wait for ever
             finite = self._gathered(finite).all()
@@ -67,16 +69,20 @@ class SequenceModule(LightningModule):
             raise Diverged(f"the training loss is {loss.item()} at step {self.trainer.global_step}")
         if self.trainer.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.record({"train/loss": self._mean(loss.detach(), 1)})
+        if self.task.recent:
+            figures = self.task.judge(outputs.detach(), batch)
+            self.recent.update({name: self._in_order(values) for name, values in figures.items()})
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Take a batch of the validation split into the metrics."""
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Judge a batch of the validation split, or of the training set where that is judged too."""
         outputs = self(batch)
-        self.task.measure(self.val_metrics, outputs, batch)
-        self._val_loss.append((self.task.loss(outputs, batch), len(batch.inputs)))
+        self.means["train" if dataloader_idx else "val"].update(self.task.judge(outputs, batch))
+        if not dataloader_idx and len(batch.inputs):
+            self._val_loss.append((self.task.loss(outputs, batch), len(batch.inputs)))
 
     def on_validation_epoch_end(self) -> None:
-        """Record the validation metrics.
+        """Record the validation figures.
 
         Raises:
             Diverged: the validation loss is not finite: the weights are broken, whatever the loss before the step was.
@@ -86,29 +92,30 @@ class SequenceModule(LightningModule):
         count = sum(n for _, n in self._val_loss)
         self._val_loss = []
         assert isinstance(total, Tensor)
-        values = {f"val/{name}": value.item() for name, value in self.val_metrics.compute().items()}
+        values = {**self._taken("val"), **self._taken("train")}
         values["val/loss"] = self._mean(total / count, count)
-        self.val_metrics.reset()
+        values |= {f"recent/{name}": value for name, value in self.recent.compute().items()}
         self.record(values)
         if not math.isfinite(values["val/loss"]):
             raise Diverged(f"the validation loss is {values['val/loss']} at step {self.trainer.global_step}")
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Take a batch of the test split into the metrics."""
-        self.task.measure(self.test_metrics, self(batch), batch)
+        """Judge a batch of the test split."""
+        self.means["test"].update(self.task.judge(self(batch), batch))
 
     def on_test_epoch_end(self) -> None:
-        """Record the test metrics."""
-        self.record({f"test/{name}": value.item() for name, value in self.test_metrics.compute().items()})
-        self.test_metrics.reset()
+        """Record the test figures."""
+        self.record(self._taken("test"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the figures, so that the summary of a resumed run has them all."""
         checkpoint["figures"] = self.measured
+        checkpoint["recent"] = self.recent.figures
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the figures."""
         self.measured = dict(checkpoint["figures"])
+        self.recent.figures = {name: values.to(self.device) for name, values in checkpoint["recent"].items()}
 
     @property
     def sequences(self) -> int:
@@ -128,6 +135,16 @@ class SequenceModule(LightningModule):
         if self.trainer.is_global_zero:
             for logger in self.trainer.loggers:
                 logger.log_metrics({**values, "sequences": self.sequences}, step=self.trainer.global_step)
+
+    def _taken(self, split: str) -> dict[str, float]:
+        """Return the means of a split, and begin new ones."""
+        values = {f"{split}/{name}": value for name, value in self.means[split].compute().items()}
+        self.means[split].reset()
+        return values
+
+    def _in_order(self, values: Tensor) -> Tensor:
+        """Return the values of the sequences of all devices, in the order in which the batch was drawn, [B]."""
+        return values if self.trainer.world_size == 1 else self._gathered(values).T.flatten()
 
     def _mean(self, value: Tensor, weight: int) -> float:
         """Return the mean over the devices, each of which has seen ``weight`` sequences."""

@@ -31,10 +31,9 @@ class Solved(Callback):
             trainer.should_stop = True
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ask the task whether its validation metrics count as solved."""
+        """Ask the task whether the figures of this validation count as solved."""
         assert isinstance(pl_module, SequenceModule)
-        values = {name.removeprefix("val/"): x for name, x in pl_module.measured.items() if name.startswith("val/")}
-        if self.step is None and pl_module.task.solved(values):
+        if self.step is None and pl_module.task.solved(pl_module.measured):
             self.step, self.sequences = trainer.global_step, pl_module.sequences
         if self.step is not None and self.stop:
             trainer.should_stop = True

@@ -1,0 +1,43 @@
+"""A batch of sequences."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """B sequences of up to L steps."""
+
+    inputs: Tensor
+    """[B, L, I], padded at the end with zeros."""
+    targets: Tensor
+    """What the outputs should be, in the form that the task's loss expects: [B, …] or [B, L, …]."""
+    lengths: Tensor
+    """The number of valid steps of each sequence, [B], int64."""
+    mask: Tensor
+    """Where a target counts, [B, L], bool."""
+
+    @classmethod
+    def answered_last(cls, inputs: Tensor, targets: Tensor, lengths: Tensor | None = None) -> "Batch":
+        """Return sequences whose one target counts at their last valid step.
+
+        Args:
+            inputs: [B, L, I].
+            targets: [B, …].
+            lengths: [B]; all of the L steps are valid if none are given.
+
+        """
+        n, L = inputs.shape[:2]
+        if lengths is None:
+            lengths = torch.full((n,), L)
+        mask = torch.arange(L) == (lengths - 1)[:, None]  # [B, L]
+        return cls(inputs, targets, lengths, mask)
+
+    def select(self, index: Tensor | slice) -> "Batch":
+        """Return the sequences at ``index``."""
+        return Batch(*(field[index] for field in self))
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the batch on a device."""
+        return Batch(*(field.to(device) for field in self))

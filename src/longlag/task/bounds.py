@@ -1,0 +1,55 @@
+"""Checks of a task's settings: one line that says what is wrong and gives the bound."""
+
+from typing import Any
+
+
+def check_integer(name: str, value: Any, at_least: int, why: str = "", at_most: int | None = None) -> None:
+    """Check that a setting is an integer within its bounds.
+
+    Args:
+        name: of the setting.
+        value: what was given.
+        at_least: the lower bound.
+        why: where the bound comes from, for the message.
+        at_most: the upper bound, if there is one.
+
+    Raises:
+        ValueError: it is not.
+
+    """
+    fits = not isinstance(value, bool) and isinstance(value, int) and value >= at_least
+    if not fits or (at_most is not None and value > at_most):
+        bound = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+        raise ValueError(f"{name} must be an integer {bound}{f' ({why})' if why else ''}, got {value!r}")
+
+
+def check_number(name: str, value: Any, low: float, high: float | None = None, above: bool = False) -> None:
+    """Check that a setting is a number within its bounds.
+
+    Args:
+        name: of the setting.
+        value: what was given.
+        low: the lower bound.
+        high: the upper bound, if there is one.
+        above: whether the lower bound itself is too low.
+
+    Raises:
+        ValueError: it is not.
+
+    """
+    fits = not isinstance(value, bool) and isinstance(value, int | float)
+    if not fits or not (low < value if above else low <= value) or (high is not None and value > high):
+        lower = f"above {low:g}" if above else f"of at least {low:g}"
+        bound = lower + ("" if high is None else f" and at most {high:g}")
+        raise ValueError(f"{name} must be a number {bound}, got {value!r}")
+
+
+def check_switch(name: str, value: Any) -> None:
+    """Check that a setting is true or false.
+
+    Raises:
+        ValueError: it is not.
+
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")

@@ -1,0 +1,32 @@
+"""Tasks whose targets are classes."""
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from longlag.task.batch import Batch
+from longlag.task.task import Task
+
+
+class ClassificationTask(Task):
+    """Targets are classes: [B], or [B, L] where the readout is at every step and the mask says which steps count.
+
+    The loss is the cross-entropy of the class scores, the mean over the steps that count of each sequence and then
+    over the sequences; ``acc`` is the share of those steps at which the highest score is the target's.
+    """
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the cross-entropy of the class scores ``outputs`` [B, O] or [B, L, O]."""
+        if self.readout == "last":
+            return cross_entropy(outputs, batch.targets)
+        at_steps = cross_entropy(outputs.transpose(1, 2), batch.targets, reduction="none")  # [B, L]
+        return _mean_where(at_steps, batch.mask).mean()
+
+    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return ``acc``, the share of right answers of each sequence."""
+        right = (outputs.argmax(-1) == batch.targets).float()  # [B] or [B, L]
+        return {"acc": right if self.readout == "last" else _mean_where(right, batch.mask)}
+
+
+def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of each row [B, L] over the steps that count, [B]."""
+    return values.where(mask, 0.0).sum(1) / mask.sum(1)

@@ -1,0 +1,77 @@
+"""Tasks whose targets are values, with the squared error and the tolerances of the papers of 1997 to 2002."""
+
+import torch
+from torch import Tensor
+
+from longlag.task.batch import Batch
+from longlag.task.task import Task
+
+
+class RegressionTask(Task):
+    """Targets are values: [B, O], or [B, L, O] where the readout is at every step and the mask says which steps count.
+
+    The loss is E = ½ Σ (output − target)² over the outputs and the steps that count, the mean over the sequences
+    (Hochreiter & Schmidhuber 1997, eq. 16-19, whose update rules belong to ½ of the squared error). A sequence is right
+    (``acc``) if the absolute error of every output is below ``tolerance`` at every step that counts; ``error`` is its
+    mean absolute error.
+    """
+
+    tolerance: float
+    """The absolute error from which an output is wrong."""
+
+    def unit(self, outputs: Tensor) -> Tensor:
+        """Return the activations of the output units, from their net inputs; the identity unless a task says else."""
+        return outputs
+
+    def wanted(self, batch: Batch) -> Tensor:
+        """Return the values that the outputs are judged by; those of the loss unless a task says else."""
+        return batch.targets
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return half the squared error of the output units, ``outputs`` [B, O] or [B, L, O] being their net inputs."""
+        return self._errors(outputs, batch.targets, batch.mask).square().sum((1, 2)).mean() / 2
+
+    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return ``acc`` and ``error`` of each sequence."""
+        errors = self._errors(outputs, self.wanted(batch), batch.mask).abs()  # [B, S, O]
+        steps = 1 if self.readout == "last" else batch.mask.sum(1)
+        return {
+            "acc": (errors.amax((1, 2)) < self.tolerance).float(),
+            "error": errors.sum((1, 2)) / (steps * self.output_size),
+        }
+
+    def _errors(self, outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Return output − target, [B, S, O], where S is 1 or L: zero at the steps that do not count."""
+        errors = self.unit(outputs) - targets
+        return errors[:, None] if self.readout == "last" else errors.where(mask[..., None], 0.0)
+
+
+class LogisticTask(RegressionTask):
+    """Output units are logistic, as in all experiments of Hochreiter & Schmidhuber 1997."""
+
+    def unit(self, outputs: Tensor) -> Tensor:
+        """Return 1 / (1 + exp(−outputs))."""
+        return torch.sigmoid(outputs)
+
+
+class StreamTask(LogisticTask):
+    """A sequence is a stream with many answers, in which the state is never reset (Gers, Schmidhuber & Cummins 2000).
+
+    ``acc`` is the share of right answers, ``perfect`` is 1 for a stream without a wrong one, ``error_free`` counts the
+    answers before the first wrong one.
+    """
+
+    readout = "every"
+
+    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return ``acc``, ``perfect``, ``error_free`` and ``error`` of each stream."""
+        errors = self._errors(outputs, self.wanted(batch), batch.mask).abs()
+        right = errors.amax(2) < self.tolerance  # [B, L], true where nothing counts
+        counted = batch.mask.sum(1)
+        until_wrong = right.cumprod(1).bool() & batch.mask
+        return {
+            "acc": (right & batch.mask).sum(1) / counted,
+            "perfect": right.all(1).float(),
+            "error_free": until_wrong.sum(1).float(),
+            "error": errors.sum((1, 2)) / (counted * self.output_size),
+        }

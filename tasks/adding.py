@@ -1,0 +1,122 @@
+"""The adding problem of 1997: add two marked numbers."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from longlag.task import Batch, LogisticTask, Splits, check_integer, integers, valid_steps
+
+
+class Adding(LogisticTask):
+    """Add the two marked values among distractors.
+
+    Each element is a pair: a value, uniform in [−1, 1], and a marker. The markers of two pairs are 1, those of the
+    first and the last pair −1, all others 0. One marked pair is uniform among the first 10, the other among those of
+    the first T/2 − 1 that are not marked yet. The target, read at the end, is 0.5 + (X1 + X2)/4 with the marked values
+    X1 and X2. With T=8::
+
+        value    0.1  0.5 −0.9 −0.3  0.7  0.2 −0.6  0.4
+        marker    −1    1    1    0    0    0    0   −1      target: 0.5 + (0.5 − 0.9)/4 = 0.4
+
+    If the very first pair is drawn as a marked one, its marker stays −1 and its value counts as 0: a net cannot see
+    that it was drawn.
+
+    T is the length of the shortest sequence; lengths are uniform in [T, T + T/10]. The last marked pair is read at
+    least T/2 steps after it was shown. Below T=22, where the first T/2 − 1 pairs are fewer than 10, both marked pairs
+    are among them.
+
+    A sequence is right if the error is below 0.04. Solved: the latest 2000 training sequences all right, and their mean
+    absolute error below 0.01 (criterion ST3 of the paper; their errors are those before the update that they caused).
+    The best constant output is 0.5.
+
+    Source: Hochreiter & Schmidhuber 1997, Experiment 4, section 5.4. Published (LSTM with 93 weights, means of 10
+    trials): T=100 in 74,000 sequences, T=500 in 209,000, T=1000 in 853,000.
+
+    Args:
+        T: the length of the shortest sequence, at least 6.
+        splits: how the sequences are drawn.
+
+    Raises:
+        ValueError: T is not an integer of at least 6.
+
+    """
+
+    input_size = 2
+    output_size = 1
+    tolerance = 0.04
+    recent = 2000
+
+    def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
+        check_integer("T", T, 6, "two pairs to mark in the first half of the sequence")
+        super().__init__(T, splits)
+        first = first_is_marked(T)
+        self.chance_loss = (2 - first) / 3 / 16 / 2  # half the variance of the target: uniform values have 1/3
+        both = 0.16 - 0.16**2 / 4  # the density of X1 + X2 at s is (2 − |s|)/4
+        self.chance_accuracy = (1 - first) * both + first * 0.16
+
+    def sample(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` sequences."""
+        drawn = draw_pairs(n, self.T, generator, low=-1.0, first_counts_as=0.0)
+        return Batch.answered_last(drawn.inputs, 0.5 + (drawn.X1 + drawn.X2)[:, None] / 4, drawn.lengths)
+
+    def solved(self, values: Mapping[str, float]) -> bool:
+        """Say whether the latest training sequences are all right and their mean error is below 0.01."""
+        return values.get("recent/acc") == 1.0 and values["recent/error"] < 0.01
+
+    def cues(self, batch: Batch) -> Tensor:
+        """Return the steps with the marker 1."""
+        return batch.inputs[..., 1] == 1
+
+
+class Pairs(NamedTuple):
+    """Sequences of values and markers, and the two values that count."""
+
+    inputs: Tensor
+    """[n, L, 2]."""
+    lengths: Tensor
+    """[n]."""
+    X1: Tensor
+    """[n]."""
+    X2: Tensor
+    """[n]."""
+
+
+def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_counts_as: float) -> Pairs:
+    """Draw sequences with two marked pairs.
+
+    Args:
+        n: how many.
+        T: the length of the shortest.
+        generator: of every draw.
+        low: values are uniform in [low, 1].
+        first_counts_as: the value of the very first pair, if it is a marked one.
+
+    """
+    early, half = windows(T)
+    lengths = integers(T, T + T // 10, n, generator)
+    one = integers(0, early - 1, n, generator)
+    other = integers(0, half - 2, n, generator)
+    other += other >= one  # uniform among those that are left
+    rows, L = torch.arange(n), int(lengths.max())
+    values = low + (1 - low) * torch.rand(n, L, generator=generator)
+    markers = torch.zeros(n, L)
+    markers[rows, one] = markers[rows, other] = 1.0
+    markers[rows, 0] = markers[rows, lengths - 1] = -1.0
+    inputs = torch.stack([values, markers], dim=2) * valid_steps(lengths, L)[..., None]  # [n, L, 2]
+    counts = values.clone()
+    counts[:, 0] = first_counts_as
+    return Pairs(inputs, lengths, counts[rows, one], counts[rows, other])
+
+
+def windows(T: int) -> tuple[int, int]:
+    """Return the number of pairs among which one marked pair is, and the other: 10 and T/2 − 1, if T allows."""
+    half = T // 2 - 1
+    return min(10, half), half
+
+
+def first_is_marked(T: int) -> float:
+    """Return the probability that the very first pair is drawn as a marked one."""
+    early, half = windows(T)
+    return 1 / early + (1 - 1 / early) / (half - 1)

@@ -1,0 +1,218 @@
+"""The embedded Reber grammar."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from longlag.task import Batch, LogisticTask, Split, Splits, check_integer, one_hot, stream, valid_steps
+
+ALPHABET = ("B", "T", "P", "S", "X", "V", "E")
+#: The inner grammar, state -> (symbol, next state) on each of its edges, which have the same probability.
+REBER = {
+    0: (("B", 1),),
+    1: (("T", 2), ("P", 3)),
+    2: (("S", 2), ("X", 4)),
+    3: (("T", 3), ("V", 5)),
+    4: (("X", 3), ("S", 6)),
+    5: (("P", 4), ("V", 6)),
+    6: (("E", 7),),
+}
+SHORTEST = 9
+
+
+class EmbeddedReber(LogisticTask):
+    """Predict the next symbol of a string of the embedded Reber grammar.
+
+    A string is B, then T or P with probability ½ each, then a string of the Reber grammar, then the same T or P again,
+    then E. The Reber grammar starts with B, ends with E, and takes each edge of a fork with probability ½. At every
+    step the next symbol is to be predicted; where the grammar forks, both are legal. One string and what is legal
+    next::
+
+        input     B   T  B   T   X   S   E  T
+        legal     TP  B  TP  SX  XS  E   T  E
+
+    The last but one symbol is what makes the task long: it repeats the second one.
+
+    T is the length of the shortest string. T=9 is the grammar as published, in which no string is shorter; with a
+    larger T, strings are drawn from the same grammar given that they have at least T symbols.
+
+    The training set has 256 strings; those of the other splits are drawn so that none of them is in it. Strings may
+    come several times, as the four shortest make up a quarter of all. A string is right if, at every step, every legal
+    symbol is more active than every other one. Solved: all strings of the training set and of the validation split
+    right. The paper stops by what it calls the test set, 256 strings too: here that is the validation split, and the
+    test split is a third set. No constant output is right for any string.
+
+    Source: Hochreiter & Schmidhuber 1997, Experiment 1, section 5.1; the grammar: Reber 1967; embedded: Smith & Zipser
+    1989, Cleeremans, Servan-Schreiber & McClelland 1989. Published (LSTM): 264 weights, learning rate 0.1, always
+    solved, 39,740 strings; 276 weights, learning rate 0.5, always solved, 8,440 strings (30 trials each).
+
+    Args:
+        T: the length of the shortest string, at least 9.
+        splits: how the strings are drawn.
+
+    Raises:
+        ValueError: T is not an integer of at least 9.
+
+    """
+
+    input_size = 7
+    output_size = 7
+    readout = "every"
+    chance_accuracy = 0.0
+    alphabet = ALPHABET
+    answers = ALPHABET
+    judges_training_set: ClassVar[bool] = True
+
+    def __init__(self, T: int = SHORTEST, splits: Splits | None = None) -> None:
+        check_integer("T", T, SHORTEST, "the shortest string of the grammar")
+        super().__init__(T, splits)
+        self.grammar = EmbeddedGrammar(T)
+
+    @cached_property
+    def chance_loss(self) -> float:  # type: ignore[override]
+        """The loss of the constant output that gives each symbol its share of all that are to be predicted."""
+        grammar = self.grammar
+        seen = torch.zeros(7, dtype=torch.float64)
+        seen.scatter_add_(0, grammar.symbol.flatten(), grammar.usage().flatten())
+        seen[ALPHABET.index("B")] -= 1  # the first symbol is not predicted
+        return float(seen.sum() - seen.square().sum() / seen.sum()) / 2
+
+    def sample(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` strings; targets are [n, L, 2]: the next symbol, and the state that says what is legal."""
+        symbols, states, lengths = self.grammar.walk(n, generator)
+        inputs = one_hot(symbols[:, :-1], self.input_size, lengths - 1)
+        targets = torch.stack([symbols[:, 1:], states[:, 1:]], dim=2)
+        return Batch(inputs, targets, lengths - 1, valid_steps(lengths - 1, inputs.shape[1]))
+
+    def draw(self, split: Split, k: int, n: int) -> Batch:
+        """Draw batch ``k`` of a split; outside of training, no string of a fixed training set."""
+        if split == "train" or self.splits.train_size is None:
+            return super().draw(split, k, n)
+        known = set(_strings(self.training_set()))
+        more = 8
+        while True:
+            drawn = self.sample(more * n, stream(self.splits.seed, split, k))
+            new = [row for row, string in enumerate(_strings(drawn)) if string not in known]
+            if len(new) >= n:
+                return drawn.select(torch.tensor(new[:n]))
+            more *= 2
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return half the squared error of the outputs [B, L, 7] against the next symbol."""
+        following = one_hot(batch.targets[..., 0], self.output_size)
+        return super().loss(outputs, batch._replace(targets=following))
+
+    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return ``acc``, 1 for a right string, and ``symbol_acc``, the share of its steps that are right."""
+        legal = self.grammar.legal.to(outputs.device)[batch.targets[..., 1]]  # [B, L, 7]
+        lowest_legal = outputs.where(legal, torch.inf).amin(-1)
+        highest_other = outputs.where(~legal, -torch.inf).amax(-1)
+        right = lowest_legal > highest_other  # [B, L]
+        return {
+            "acc": (right | ~batch.mask).all(1).float(),
+            "symbol_acc": (right & batch.mask).sum(1) / batch.mask.sum(1),
+        }
+
+    def solved(self, values: Mapping[str, float]) -> bool:
+        """Say whether all strings of the validation split, and of the fixed training set, are right."""
+        return values["val/acc"] == 1.0 and values.get("train/acc", 1.0) == 1.0
+
+    def cues(self, batch: Batch) -> Tensor:
+        """Return the second step."""
+        return (torch.arange(batch.mask.shape[1]) == 1).expand_as(batch.mask)
+
+
+class EmbeddedGrammar:
+    """The embedded Reber grammar as an automaton, and walks through it that take at least ``shortest`` steps.
+
+    Args:
+        shortest: the length of the shortest string.
+
+    """
+
+    def __init__(self, shortest: int = SHORTEST) -> None:
+        self.shortest = shortest
+        edges = _embedded()
+        self.end = len(edges)
+        self.symbol = torch.tensor([[ALPHABET.index(s) for s, _ in _twice(e)] for e in edges] + [[0, 0]])  # [S, 2]
+        self.following = torch.tensor([[state for _, state in _twice(e)] for e in edges] + [[self.end] * 2])
+        self.legal = torch.zeros(self.end + 1, len(ALPHABET), dtype=torch.bool)
+        """Which symbols may come next in each state, [S, 7]."""
+        self.legal[: self.end].scatter_(1, self.symbol[: self.end], True)
+        self.first = self._odds()
+
+    def walk(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw ``n`` strings.
+
+        Returns:
+            The symbols [n, L], the state before each of them [n, L], and the lengths [n].
+
+        """
+        state = torch.zeros(n, dtype=torch.long)
+        symbols: list[Tensor] = []
+        states: list[Tensor] = []
+        while bool((state != self.end).any()):
+            missing = max(self.shortest - len(symbols), 0)
+            edge = (torch.rand(n, generator=generator) >= self.first[missing, state]).long()
+            symbols.append(self.symbol[state, edge])
+            states.append(state)
+            state = self.following[state, edge]
+        before = torch.stack(states, dim=1)
+        return torch.stack(symbols, dim=1), before, (before != self.end).sum(1)
+
+    def usage(self) -> Tensor:
+        """Return how often a string takes each edge on average, [S, 2], float64."""
+        used = torch.zeros(self.end + 1, 2, dtype=torch.float64)
+        at = torch.zeros(self.end + 1, dtype=torch.float64)
+        at[0] = 1
+        step = 0
+        while at.sum() > 1e-12:
+            first = self.first[max(self.shortest - step, 0)]
+            taken = torch.stack([at * first, at * (1 - first)], dim=1)
+            used += taken
+            at = torch.zeros_like(at).scatter_add_(0, self.following.flatten(), taken.flatten())
+            at[self.end] = 0
+            step += 1
+        return used
+
+    def _odds(self) -> Tensor:
+        """Return the probability of the first edge, [symbols still missing, S].
+
+        The chance that a walk from a state takes at least m more steps follows from the chances for m − 1. Only its
+        ratio for the two ends of a fork matters, so each row is scaled to a maximum of 1.
+        """
+        enough = torch.ones(self.end + 1, dtype=torch.float64)
+        rows = [torch.full_like(enough, 0.5)]
+        for _ in range(self.shortest):
+            after = enough[self.following]  # [S, 2]
+            rows.append(after[:, 0] / after.sum(1).clamp_min(1e-300))
+            enough = after.mean(1)
+            enough[self.end] = 0
+            enough = enough / enough.max()
+        return torch.stack(rows)
+
+
+def _embedded() -> list[tuple[tuple[str, int], ...]]:
+    """Return the edges of the embedded grammar, by state: the inner one twice, so that a state knows what to repeat."""
+    inner = len(REBER) + 1  # its states, and one in which the second symbol of the string comes again
+    closing = 2 + 2 * inner
+    edges: list[tuple[tuple[str, int], ...]] = [(("B", 1),), (("T", 2), ("P", 2 + inner))]
+    for start, repeated in ((2, "T"), (2 + inner, "P")):
+        edges += [tuple((symbol, start + to) for symbol, to in REBER[state]) for state in REBER]
+        edges.append(((repeated, closing),))
+    edges.append((("E", closing + 1),))
+    return edges
+
+
+def _twice(edges: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], tuple[str, int]]:
+    """Return the two edges of a fork; where there is one edge, it twice."""
+    return edges[0], edges[-1]
+
+
+def _strings(batch: Batch) -> list[bytes]:
+    """Return each string of a batch as bytes, without its padding."""
+    codes = (batch.inputs.argmax(-1) + 1) * batch.mask
+    return [row.tobytes().rstrip(b"\0") for row in codes.to(torch.uint8).numpy()]

@@ -1,0 +1,49 @@
+"""A long time lag without local regularities."""
+
+import torch
+from torch import Tensor
+
+from longlag.task import Batch, Splits
+from tasks.noise_free_lag import NoiseFreeLag
+
+
+class RandomLag(NoiseFreeLag):
+    """Predict the last symbol, which equals the first, after a random sequence of others.
+
+    As the noise-free lag, but the T − 1 symbols between the first and the last are drawn at random from a1, …, a(T−1).
+    No local regularity is left that a net could learn to compress the sequence. With T=4::
+
+        input     x   a3  a1  a3
+        target    a3  a1  a3  x
+
+    T is the lag, p of the paper: the last symbol is predicted T − 1 steps after the first was shown.
+
+    The loss counts at every step, as published, though only the last symbol can be predicted. A sequence is right if
+    the errors of all outputs are below 0.25 at its end. Solved: all validation sequences right, 10,000 in the paper and
+    by default. The best constant output is right for one of x and y.
+
+    Source: Hochreiter & Schmidhuber 1997, Experiment 2b, section 5.2. Published (T=100, 18 trials): LSTM always, in
+    5,680 sequences on average; BPTT, RTRL and the sequence chunker fail.
+
+    Args:
+        T: the lag, at least 2.
+        splits: how the sequences are drawn.
+
+    Raises:
+        ValueError: T is not an integer of at least 2.
+
+    """
+
+    chance_accuracy = 0.5
+
+    def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
+        super().__init__(T, splits)
+
+    def middle(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return the symbols between the first and the last, [n, T − 1]."""
+        return torch.randint(self.T - 1, (n, self.T - 1), generator=generator)
+
+    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return ``acc`` and ``error`` of the last step of each sequence."""
+        end = torch.arange(batch.mask.shape[1], device=outputs.device) == (batch.lengths - 1)[:, None]
+        return super().judge(outputs, batch._replace(mask=end))

@@ -1,0 +1,98 @@
+"""The temporal order problem: the order of symbols that are rare and far apart."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from longlag.task import Batch, LogisticTask, Splits, check_integer, integers, one_hot
+
+ALPHABET = ("E", "B", "a", "b", "c", "d", "X", "Y")
+_E, _B, _a, _X = 0, 1, 2, 6
+#: For two and for three relevant symbols: the first and the last position of each, in hundredths of T.
+WINDOWS = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
+
+
+class TemporalOrder(LogisticTask):
+    """Say in which order two or three widely separated symbols came.
+
+    A sequence starts with E, ends with B, and is made of the symbols a, b, c, d at random, but for two (Experiment 6a)
+    or three (6b) positions with X or Y at random. The class, one of 4 or 8, is which of them came in which order, the
+    target one-hot. With symbols=2 and T=10, where the positions are 1 to 2 and 5 to 6::
+
+        E  c  X  a  d  d  Y  b  a  B      target: XY, (0, 1, 0, 0)
+
+    T is the length of the shortest sequence; lengths are uniform in [T, T + T/10]. With T=100 the positions, counted
+    from 0 at E, are uniform in [10, 20] and [50, 60] for two symbols, and in [10, 20], [33, 43] and [66, 76] for three,
+    as published; with another T they are scaled by T/100 and rounded down.
+
+    A sequence is right if the errors of all outputs are below 0.3. Solved: the latest 2000 training sequences all
+    right, and their mean absolute error below 0.1 (criterion ST3 of the paper). A constant output is right for one
+    class.
+
+    Source: Hochreiter & Schmidhuber 1997, Experiment 6, section 5.6. Published: 31,390 sequences with two symbols (LSTM
+    with 156 weights, mean of 20 trials), 571,100 with three (308 weights, 10 trials).
+
+    Args:
+        T: the length of the shortest sequence, at least 10.
+        symbols: how many relevant symbols, 2 or 3.
+        splits: how the sequences are drawn.
+
+    Raises:
+        ValueError: T or symbols is not an integer within its bounds.
+
+    """
+
+    input_size = 8
+    tolerance = 0.3
+    recent = 2000
+    alphabet = ALPHABET
+
+    def __init__(self, T: int = 100, symbols: int = 2, splits: Splits | None = None) -> None:
+        check_integer("symbols", symbols, 2, at_most=3)
+        check_integer("T", T, 10, "windows that do not overlap")
+        super().__init__(T, splits)
+        self.symbols = symbols
+        self.answers = tuple("".join(order) for order in product("XY", repeat=symbols))
+        self.output_size = len(self.answers)
+        self.chance_accuracy = 1 / self.output_size
+        self.chance_loss = (1 - 1 / self.output_size) / 2
+
+    def sample(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` sequences."""
+        symbols, classes, lengths = draw_orders(n, self.T, self.symbols, generator)
+        targets = one_hot(classes[:, None], self.output_size).squeeze(1)
+        return Batch.answered_last(one_hot(symbols, self.input_size, lengths), targets, lengths)
+
+    def solved(self, values: Mapping[str, float]) -> bool:
+        """Say whether the latest training sequences are all right and their mean error is below 0.1."""
+        return values.get("recent/acc") == 1.0 and values["recent/error"] < 0.1
+
+    def cues(self, batch: Batch) -> Tensor:
+        """Return the steps of X and Y."""
+        return batch.inputs[..., _X:].any(-1)
+
+
+def draw_orders(n: int, T: int, relevant: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw sequences of symbols [n, L], their classes [n] and their lengths [n].
+
+    Args:
+        n: how many.
+        T: the length of the shortest.
+        relevant: the number of X and Y in each.
+        generator: of every draw.
+
+    """
+    lengths = integers(T, T + T // 10, n, generator)
+    rows, L = torch.arange(n), int(lengths.max())
+    symbols = torch.randint(_a, _X, (n, L), generator=generator)
+    symbols[:, 0] = _E
+    symbols[rows, lengths - 1] = _B
+    classes = torch.zeros(n, dtype=torch.long)
+    for low, high in WINDOWS[relevant]:
+        position = integers(low * T // 100, high * T // 100, n, generator)
+        is_Y = torch.randint(2, (n,), generator=generator)
+        symbols[rows, position] = _X + is_Y
+        classes = 2 * classes + is_Y
+    return symbols, classes, lengths
