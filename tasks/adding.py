@@ -45,6 +45,7 @@ class Adding(LogisticTask):
 
     input_size = 2
     output_size = 1
+    channels = ("value", "marker")
     tolerance = 0.04
     recent = 2000
 

@@ -35,6 +35,7 @@ class AddingSum(RegressionTask):
 
     input_size = 2
     output_size = 1
+    channels = ("value", "marker")
     tolerance = 0.04
     chance_accuracy = 0.0784  # the density of the sum is 1 − |s − 1|: 2 · 0.04 − 0.04²
     chance_loss = 1 / 6

@@ -37,6 +37,7 @@ class DelayedXOR(ClassificationTask):
 
     input_size = 2
     output_size = 2
+    channels = ("bits", "noise")
     chance_accuracy = 0.5
     chance_loss = 0.6931471805599453  # ln 2
     answers = ("even", "odd")

@@ -116,6 +116,10 @@ class EmbeddedReber(LogisticTask):
             "symbol_acc": (right & batch.mask).sum(1) / batch.mask.sum(1),
         }
 
+    def wanted(self, batch: Batch) -> Tensor:
+        """Return 1 for every legal symbol, [B, L, 7]."""
+        return self.grammar.legal[batch.targets[..., 1]].float()
+
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether all strings of the validation split, and of the fixed training set, are right."""
         return values["val/acc"] == 1.0 and values.get("train/acc", 1.0) == 1.0

@@ -35,6 +35,7 @@ class Latch(RegressionTask):
 
     input_size = 1
     output_size = 1
+    channels = ("line",)
     chance_accuracy = 0.5
     chance_loss = 0.32
 

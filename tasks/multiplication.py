@@ -42,6 +42,7 @@ class Multiplication(LogisticTask):
 
     input_size = 2
     output_size = 1
+    channels = ("value", "marker")
     tolerance = 0.04
     recent = 2000
 

@@ -41,6 +41,7 @@ class PeriodicFunction(StreamTask):
 
     input_size = 1
     output_size = 1
+    channels = ("line",)
 
     def __init__(
         self,

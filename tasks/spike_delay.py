@@ -41,6 +41,7 @@ class SpikeDelay(LogisticTask):
 
     input_size = 1
     output_size = 1
+    channels = ("line",)
     readout = "every"
     tolerance = 0.49
 

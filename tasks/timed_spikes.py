@@ -42,6 +42,7 @@ class TimedSpikes(StreamTask):
 
     input_size = 1
     output_size = 1
+    channels = ("line",)
     tolerance = 0.49
 
     def __init__(self, T: int = 10, spikes: int = 10, eval_spikes: int = 100, splits: Splits | None = None) -> None:

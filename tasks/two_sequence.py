@@ -52,6 +52,7 @@ class TwoSequence(LogisticTask):
 
     input_size = 1
     output_size = 1
+    channels = ("line",)
     chance_accuracy = 0.5
 
     def __init__(

@@ -94,3 +94,74 @@ def test_a_run_that_was_cut_on_two_processes_resumes_exactly(longlag):
     assert longlag("train", f"resume={only('parts').folder.path}", "trainer.max_steps=10").code == 0
     weights = [torch.load(only(s).folder.last_checkpoint, weights_only=True)["state_dict"] for s in ("whole", "parts")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+RECORDER = """
+import pathlib
+import torch
+from lightning.pytorch.callbacks import Callback
+
+
+class Recorder(Callback):
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.write(trainer, f"train{trainer.global_step}", batch)
+
+    def on_validation_batch_start(self, trainer, pl_module, batch, batch_idx, dataloader_idx=0):
+        self.write(trainer, f"val{trainer.global_step}-{dataloader_idx}-{batch_idx}", batch)
+
+    def write(self, trainer, name, batch):
+        self.folder.mkdir(exist_ok=True)
+        torch.save(tuple(batch), self.folder / f"{name}.{trainer.global_rank}.pt")
+"""
+
+
+def recorded(folder):
+    """Return what was seen: name of the batch -> the batch, put together from the shares of the ranks."""
+    names = sorted({path.name.split(".")[0] for path in folder.iterdir()})
+    found = {}
+    for name in names:
+        shares = [torch.load(path) for path in sorted(folder.glob(f"{name}.*.pt"))]
+        size = sum(len(share[0]) for share in shares)
+        fields = []
+        for parts in zip(*shares, strict=True):
+            whole = torch.empty(size, *parts[0].shape[1:], dtype=parts[0].dtype)
+            for rank, part in enumerate(parts):
+                whole[rank :: len(parts)] = part
+            fields.append(whole)
+        found[name] = fields
+    return found
+
+
+@pytest.mark.parametrize("task", ["adding", "embedded_reber"])
+def test_two_ranks_together_see_what_one_sees_also_after_an_interruption(longlag, tmp_path, task):
+    """A stream of varying lengths, and a fixed set whose batches are shuffled: every batch, number by number."""
+    (tmp_path / "recorder.py").write_text(RECORDER)
+    small = [
+        f"task={task}",
+        "task.T=10",
+        "cell.hidden_size=2",
+        "task.splits.batch_size=8",
+        *(["task.splits.train_size=16"] if task == "embedded_reber" else []),
+        "task.splits.val_size=10",
+        "task.splits.test_size=4",
+        "trainer.val_check_interval=2",
+        "logger=csv",
+        "+callbacks.recorder._target_=recorder.Recorder",
+    ]
+
+    def train(name, steps, *more):
+        arguments = [*small, f"study={name}", f"+callbacks.recorder.folder={tmp_path / name}"]
+        assert longlag("train", *arguments, f"trainer.max_steps={steps}", *more).code == 0
+
+    train("one", 6)
+    train("two", 4, "trainer=ddp_cpu")
+    assert longlag("train", f"resume={only('two').folder.path}", "trainer.max_steps=6").code == 0
+    one, two = recorded(tmp_path / "one"), recorded(tmp_path / "two")
+    assert [name for name in one if name.startswith("train")] == [f"train{step}" for step in range(6)]
+    assert one.keys() == two.keys()
+    for name, fields in one.items():
+        for field, other in zip(fields, two[name], strict=True):
+            assert torch.equal(field, other), name

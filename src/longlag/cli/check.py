@@ -1,14 +1,14 @@
 """``longlag check``: the six checks of a cell, one line each."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from longlag.cli.arguments import Parser
 from longlag.cli.configs import settings_of
 from longlag.cli.requests import RequestError
 
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 _STYLES = {"pass": "green", "fail": "bold red", "does not apply": "yellow"}
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Say it in one line, without the usage."""
-        raise RequestError(f"{message}; longlag check --help shows what there is")
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run ``longlag check`` and return its exit code.
 
@@ -31,16 +25,14 @@ def run(arguments: Sequence[str]) -> int:
         RequestError: the request was wrong.
 
     """
-    parser = _Parser(
-        prog="longlag check",
-        description="Six checks of a cell: is it the LSTM that it should be? They take about ten seconds.",
-        epilog="examples: longlag check cell=lstm; longlag check cell=rnn; longlag check --stub my_cells.py;"
-        " longlag check cell._target_=my_cells.MyLSTM",
+    parser = Parser(
+        "check",
+        "Six checks of a cell: is it the LSTM that it should be? They take about ten seconds.",
+        ["longlag check cell=lstm", "longlag check --stub my_cells.py", "longlag check cell._target_=my_cells.MyLSTM"],
+        groups=["cell"],
     )
     parser.add_argument("--stub", metavar="FILE", help="write a cell with the equations left to fill in, and stop")
-    parser.add_argument("--config-dir", "-cd", metavar="DIR", help="a folder with more YAML files, cell/NAME.yaml")
-    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train: cell=… and cell.…=…")
-    options = parser.parse_intermixed_args(list(arguments))
+    options = parser.parsed(arguments)
     if options.stub is not None:
         return _write_stub(Path(options.stub))
     checks = _checks(options.overrides, options.config_dir)
@@ -67,10 +59,6 @@ def _shown(checks: "Checks", console: Console) -> Any:
 
 
 def _checks(overrides: Sequence[str], config_dir: str | None) -> "Checks":
-    for override in overrides:
-        key = override.lstrip("+~").split("=")[0]
-        if key != "cell" and not key.startswith("cell."):
-            raise RequestError(f"longlag check takes cell=… and cell.…=…, got {override!r}")
     settings = settings_of(overrides, config_dir)
     baseline = settings_of(["cell=rnn"])
 

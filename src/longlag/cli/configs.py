@@ -1,12 +1,14 @@
 """Where the configuration lies, and composing it outside of ``longlag train``."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from longlag.cli.requests import explained, keys_of
@@ -39,6 +41,41 @@ def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict
     except Exception as error:
         raise explained(error, known_keys()) or error from error
     return frozen(without_hydra(composed), composed.hydra.runtime.choices, overrides)
+
+
+def all_settings_of(overrides: Sequence[str], config_dir: str | None = None) -> list[dict[str, Any]]:
+    """Return the settings of every job of a grid, such as that of ``task=adding,latch`` or ``task=glob(*)``.
+
+    Args:
+        overrides: what a person types.
+        config_dir: a folder with more YAML files.
+
+    Raises:
+        RequestError: something in them is wrong.
+
+    """
+    try:
+        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            jobs = grid(overrides)
+    except Exception as error:
+        raise explained(error, known_keys()) or error from error
+    return [settings_of(job, config_dir) for job in jobs]
+
+
+def grid(overrides: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of every job of a grid, in the order in which Hydra's basic sweeper takes them.
+
+    Hydra has to be initialised: what a ``glob`` means is found in its folders.
+    """
+    axes: dict[str, list[str]] = {}
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    for override in parser.parse_overrides(list(overrides)):
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        else:
+            axes[key] = [override.input_line or ""]
+    return [list(job) for job in itertools.product(*axes.values())]
 
 
 def without_hydra(composed: DictConfig) -> DictConfig:

@@ -15,6 +15,8 @@ from longlag.cli.requests import RequestError
 COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
     "check": ("longlag.cli.check", "check a cell, yours too: is it the LSTM that it should be?"),
+    "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
+    "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
 }
 
 HELP = f"""longlag {__version__}: how far back can a recurrent cell remember, and why?
@@ -32,6 +34,8 @@ examples:
   longlag train cell=rnn task.T=20 seed=3
   longlag train -m cell=rnn,lstm task.T=20,60 cell.forget_bias=0,1,3 'seed=range(3)' study=first
   longlag check cell=lstm
+  longlag show task=adding task.T=20
+  longlag audit task=adding
 
 shell completion (bash; zsh and fish likewise):
   eval "$(longlag -sc install=bash)"

@@ -1,6 +1,5 @@
 """``longlag train``: Hydra composes the settings, a job or a grid of jobs runs."""
 
-import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from rich.console import Console
 
-from longlag.cli.configs import conf_dir, known_keys, without_hydra
+from longlag.cli.configs import conf_dir, grid, known_keys, without_hydra
 from longlag.cli.flags import flags_first
 from longlag.cli.requests import RequestError, explained
 
@@ -87,11 +84,11 @@ class LookAhead(Callback):
         from longlag.cli.jobs import Job
 
         typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-        grid = _grid([*typed, *config.hydra.overrides.task])
-        _session.jobs = len(grid)
+        jobs = grid([*typed, *config.hydra.overrides.task])
+        _session.jobs = len(jobs)
         with Console(stderr=True).status("looking ahead") as status:  # which is seen in a terminal only
-            for number, overrides in enumerate(grid, start=1):
-                status.update(f"looking ahead: job {number} of {len(grid)}")
+            for number, overrides in enumerate(jobs, start=1):
+                status.update(f"looking ahead: job {number} of {len(jobs)}")
                 composed = hydra.compose(
                     config.hydra.job.config_name,
                     overrides=[*config.hydra.overrides.hydra, *overrides],
@@ -141,19 +138,6 @@ def _report() -> int:
         place = os.path.commonpath([str(path) for path in _session.folders])
         output.print(f"\nruns: {place}", highlight=False, markup=False, soft_wrap=True)
     return 0 if len(found) == len(records) and all(record.status.finished for record in found) else 1
-
-
-def _grid(overrides: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of every job of a grid, in the order in which Hydra's basic sweeper takes them."""
-    axes: dict[str, list[str]] = {}
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    for override in parser.parse_overrides(list(overrides)):
-        key = override.get_key_element()
-        if override.is_sweep_override():
-            axes[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
-        else:
-            axes[key] = [override.input_line or ""]
-    return [list(job) for job in itertools.product(*axes.values())]
 
 
 @contextmanager

@@ -23,10 +23,6 @@ class RegressionTask(Task):
         """Return the activations of the output units, from their net inputs; the identity unless a task says else."""
         return outputs
 
-    def wanted(self, batch: Batch) -> Tensor:
-        """Return the values that the outputs are judged by; those of the loss unless a task says else."""
-        return batch.targets
-
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return half the squared error of the output units, ``outputs`` [B, O] or [B, L, O] being their net inputs."""
         return self._errors(outputs, batch.targets, batch.mask).square().sum((1, 2)).mean() / 2

@@ -10,6 +10,7 @@ from lightning import LightningDataModule
 from torch import Tensor
 
 from longlag.task.batch import Batch
+from longlag.task.drawing import one_hot
 from longlag.task.loaders import BatchStream, Chunks
 from longlag.task.splits import Split, Splits, stream
 
@@ -49,6 +50,8 @@ class Task(LightningDataModule, ABC):
     """Whether the fixed training set is judged at every validation too, for :meth:`solved`."""
     alphabet: tuple[str, ...] = ()
     """The names of the input channels, if exactly one of them is on at each step; none if the inputs are values."""
+    channels: tuple[str, ...] = ()
+    """The names of the input channels, if the inputs are values."""
     answers: tuple[str, ...] = ()
     """The names of the outputs, if each of them stands for a class or a symbol."""
 
@@ -88,6 +91,12 @@ class Task(LightningDataModule, ABC):
     def cues(self, batch: Batch) -> Tensor:
         """Return the steps that the targets depend on, [B, L], bool: for pictures; none unless a task says which."""
         return torch.zeros_like(batch.mask)
+
+    def wanted(self, batch: Batch) -> Tensor:
+        """Return what each output should be, [B, O] or [B, L, O]: 1 for the right class and 0 for all others."""
+        if batch.targets.is_floating_point():
+            return batch.targets
+        return one_hot(batch.targets, self.output_size)
 
     def draw(self, split: Split, k: int, n: int) -> Batch:
         """Draw batch ``k`` of a split, ``n`` sequences: a pure function of the seed and these three."""

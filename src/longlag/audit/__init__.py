@@ -1,0 +1,1 @@
+"""Is a task really long-lag? Three baselines that have no long memory, or have not learned."""

@@ -1,0 +1,52 @@
+"""The command lines of the commands beside ``train``."""
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from longlag.cli.requests import RequestError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line, and takes settings as ``longlag train`` does.
+
+    Args:
+        command: the name of the command.
+        description: what it does.
+        examples: some calls.
+        groups: the parts of the configuration whose settings it takes, such as ``task``.
+
+    """
+
+    def __init__(self, command: str, description: str, examples: Sequence[str], groups: Sequence[str]) -> None:
+        super().__init__(prog=f"longlag {command}", description=description, epilog=f"examples: {'; '.join(examples)}")
+        self.groups = groups
+        takes = ", ".join(f"{group}=… and {group}.…=…" for group in groups)
+        self.add_argument(
+            "--config-dir", "-cd", metavar="DIR", help=f"a folder with more YAML files, {groups[0]}/NAME.yaml"
+        )
+        self.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"as for longlag train: {takes}")
+
+    def parsed(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Return the options; ``overrides`` are about this command's part of the configuration.
+
+        Raises:
+            RequestError: they are not, or an option is wrong.
+
+        """
+        options = self.parse_intermixed_args(list(arguments))
+        for override in options.overrides:
+            key = override.lstrip("+~").split("=")[0].split("@")[0]
+            if key.split(".")[0].split("/")[0] not in self.groups:
+                takes = ", ".join(f"{group}=… and {group}.…=…" for group in self.groups)
+                raise RequestError(f"{self.prog} takes {takes}, got {override!r}")
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line, without the usage.
+
+        Raises:
+            RequestError: always.
+
+        """
+        raise RequestError(f"{message}; {self.prog} --help shows what there is")

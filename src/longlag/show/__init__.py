@@ -1,0 +1,1 @@
+"""Sequences of a task as a person would want to see them."""
