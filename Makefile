@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
+EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint wheel rates bench clean
+.PHONY: help setup demo test test-slow lint wheel rates easy audit pictures bench-drawing bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "longlag needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -39,6 +40,18 @@ wheel: setup  ## build the wheel, install it elsewhere, train one step from an e
 
 rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds each
 	@$(BIN)/longlag train -m experiment=xor_rates
+
+easy: setup  ## the README's table: does a small LSTM learn an easy setting of every task? three seeds each
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(EASY) 'seed=range(3)' logger=csv
+
+audit: setup  ## the README's table: is each task really long-lag? about five minutes
+	@$(BIN)/longlag audit 'task=glob(*)'
+
+pictures: setup  ## draw some sequences of every task into docs/pictures
+	@$(BIN)/longlag show 'task=glob(*)' --n 2 --steps 120 --png docs/pictures
+
+bench-drawing: setup  ## drawing a batch of every task against training on it
+	@$(BIN)/python bench/drawing.py
 
 bench: setup  ## the default run against a bare PyTorch loop
 	@$(BIN)/python bench/default_run.py

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from longlag.task import Batch, LogisticTask, Split, Splits, check_integer, one_hot, stream, valid_steps
 
@@ -91,13 +92,12 @@ class EmbeddedReber(LogisticTask):
         """Draw batch ``k`` of a split; outside of training, no string of a fixed training set."""
         if split == "train" or self.splits.train_size is None:
             return super().draw(split, k, n)
-        known = set(_strings(self.training_set()))
         more = 8
         while True:
             drawn = self.sample(more * n, stream(self.splits.seed, split, k))
-            new = [row for row, string in enumerate(_strings(drawn)) if string not in known]
+            new = (~_among(drawn, self.training_set())).nonzero().squeeze(1)
             if len(new) >= n:
-                return drawn.select(torch.tensor(new[:n]))
+                return drawn.select(new[:n])
             more *= 2
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
@@ -216,7 +216,10 @@ def _twice(edges: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], tuple[s
     return edges[0], edges[-1]
 
 
-def _strings(batch: Batch) -> list[bytes]:
-    """Return each string of a batch as bytes, without its padding."""
-    codes = (batch.inputs.argmax(-1) + 1) * batch.mask
-    return [row.tobytes().rstrip(b"\0") for row in codes.to(torch.uint8).numpy()]
+def _among(batch: Batch, known: Batch) -> Tensor:
+    """Return which strings of a batch are among the known ones, [n], bool."""
+    codes = [(each.inputs.argmax(-1) + 1) * each.mask for each in (known, batch)]  # 0 where a string has ended
+    L = max(code.shape[1] for code in codes)
+    together = torch.cat([pad(code, (0, L - code.shape[1])) for code in codes])
+    _, which = torch.unique(together, dim=0, return_inverse=True)
+    return torch.isin(which[len(codes[0]) :], which[: len(codes[0])])

@@ -13,7 +13,10 @@ OPTIONS = sorted(
     for path in conf_dir().glob("*/**/*.yaml")
     if not path.is_relative_to(conf_dir() / "hydra") and not path.is_relative_to(conf_dir() / "experiment")
 )
-EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("**/*.yaml"))
+EXPERIMENTS = sorted(
+    str(path.relative_to(conf_dir() / "experiment").with_suffix(""))
+    for path in (conf_dir() / "experiment").glob("**/*.yaml")
+)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -32,7 +35,8 @@ def test_every_option_makes_a_run(option, tmp_path):
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_composes_and_says_what_it_asks(experiment):
-    assert settings_of([f"experiment={experiment}"])["study"] == experiment
+    """A study is called after its file, or after the folder of those that belong together."""
+    assert settings_of([f"experiment={experiment}"])["study"] == experiment.split("/")[0]
     second_line = (conf_dir() / "experiment" / f"{experiment}.yaml").read_text().splitlines()[1]
     assert second_line.startswith("# ")
     assert "?" in second_line
@@ -47,3 +51,11 @@ def test_the_defaults_are_those_of_the_exercise():
     assert made["trainer"]["max_steps"] == 600
     assert made["stop_when_solved"] is True
     assert made["logger"]["mode"] == "offline"
+
+
+def test_every_task_has_an_easy_setting_that_names_it():
+    tasks = {path.stem for path in (conf_dir() / "task").glob("*.yaml")}
+    easy = {path.stem for path in (conf_dir() / "experiment" / "easy").glob("*.yaml")}
+    assert easy == tasks
+    for name in easy:
+        assert settings_of([f"experiment=easy/{name}"])["run"]["task"] == name

@@ -43,7 +43,10 @@ def test_version(longlag):
 
 def test_an_unknown_command_is_one_line(longlag):
     said = longlag("trian")
-    assert (said.code, said.err) == (2, "longlag: no command 'trian'; there are: train, check; did you mean train?\n")
+    assert (said.code, said.err) == (
+        2,
+        "longlag: no command 'trian'; there are: train, check, show, audit; did you mean train?\n",
+    )
 
 
 def test_python_m_longlag():
@@ -54,7 +57,7 @@ def test_python_m_longlag():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("longlag tr", {"train", "check"}),
+        ("longlag tr", {"train", "check", "show", "audit"}),
         ("longlag train cell=", {"cell=lstm", "cell=rnn"}),
         ("longlag train -m task=", {f"task={path.stem}" for path in (conf_dir() / "task").glob("*.yaml")}),
         ("longlag train trainer.max", {"trainer.max_steps="}),

@@ -9,7 +9,7 @@ from longlag.cli.requests import RequestError
 
 WRONG = [
     (["cell=nope"], "no cell 'nope'; there are: lstm, rnn"),
-    (["task=nope"], "no task 'nope'; there are: delayed_xor"),
+    (["task=nope"], "no task 'nope'; there are: adding, adding_sum"),
     (["trainer=tpu"], "no trainer 'tpu'; there are: cpu, ddp, ddp_cpu, gpu"),
     (["task.T=2"], "task: T must be an integer of at least 3 (2 bits and a gap), got 2"),
     (["task.T=long"], "task: T must be an integer of at least 3 (2 bits and a gap), got 'long'"),
@@ -66,6 +66,21 @@ WRONG = [
     (["hydra.job.chdir=true"], "hydra.job.chdir must be false: the folder of a run follows from its settings"),
     (["-m", "study=null,a"], "study must be a name, got None"),
     (["seed=0", "-m", "task.T=3,2"], "task: T must be an integer of at least 3 (2 bits and a gap), got 2"),
+    (["task=ading"], "no task 'ading'; there are: adding, "),
+    (["task=adding", "task.T=5"], "task: T must be an integer of at least 6 (two pairs to mark"),
+    (["task=embedded_reber", "task.T=8"], "task: T must be an integer of at least 9 (the shortest string"),
+    (["task=distractor_lag", "task.p=0"], "task: p must be an integer of at least 1 (different distractors), got 0"),
+    (["task=distractor_lag", "task.T=0"], "task: T must be an integer of at least 1 (distractors), got 0"),
+    (
+        ["task=distractor_lag", "task.trigger_probability=1.5"],
+        "task: trigger_probability must be a number above 0 and at most 1, got 1.5",
+    ),
+    (["task=two_sequence", "task.signal=100"], "task: T must be an integer of at least 101 (signal=100 elements"),
+    (["task=two_sequence", "task.class_targets=[]"], "task: class_targets must be two different numbers, got []"),
+    (["task=temporal_order", "task.symbols=4"], "task: symbols must be an integer from 2 to 3, got 4"),
+    (["task=copy_memory", "task.variable_gap=maybe"], "task: variable_gap must be true or false, got 'maybe'"),
+    (["task=associative_recall", "task.power=0"], "task: power must be a number above 0 and at most 1, got 0"),
+    (["-m", "task=adding,latch", "task.T=10,5,2"], "task: T must be an integer of at least 6 (two pairs to mark"),
     (["task.T=3,4"], "task.T=3,4 is a grid; longlag train -m runs one"),
 ]  # fmt: skip
 
@@ -77,6 +92,10 @@ def test_wrong_requests_are_one_line_and_cost_no_run(longlag, arguments, message
     assert said.err.startswith(f"longlag: {message}")
     assert said.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []  # not even a folder
+
+
+def test_a_name_that_is_nearly_right_is_named(longlag):
+    assert longlag("train", "task=ading").err.endswith("; did you mean adding?\n")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

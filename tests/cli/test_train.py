@@ -7,6 +7,7 @@ import yaml
 from printed import runs, table
 from processes import started, wait_for_checkpoint
 
+from longlag.cli.configs import conf_dir
 from longlag.runs import read_study
 
 
@@ -153,20 +154,61 @@ def test_what_varies_in_a_grid_gets_a_column_and_a_rate_of_its_own(longlag, tiny
     assert said.out.count("0 of 2") == 2
 
 
+MY_TASK = '''
+import torch
+
+from longlag.task import Batch, ClassificationTask, check_integer
+
+
+class Echo(ClassificationTask):
+    """Name the symbol that came first. T is the sequence length."""
+
+    input_size = output_size = 3
+    chance_accuracy = 1 / 3
+    alphabet = answers = ("a", "b", "c")
+
+    def __init__(self, T=10, splits=None):
+        check_integer("T", T, 2, "a symbol and a gap")
+        super().__init__(T, splits)
+
+    def sample(self, n, generator):
+        symbols = torch.randint(3, (n, self.T), generator=generator)
+        return Batch.answered_last(torch.eye(3)[symbols], symbols[:, 0])
+'''
+
+
 def test_a_task_of_the_readers_own_from_another_folder(longlag, tiny, tmp_path):
-    """As CONTRIBUTING says: a module, a YAML, and nothing else edited."""
-    (tmp_path / "my_tasks.py").write_text(
-        "from longlag.task import Splits\nfrom tasks.delayed_xor import DelayedXOR\n\n\n"
-        "class DelayedAnd(DelayedXOR):\n    chance_accuracy = 0.75\n\n    def sample(self, n, generator):\n"
-        "        batch = super().sample(n, generator)\n        both = (batch.inputs[:, :2, 0] > 0).all(dim=1)\n"
-        "        return batch._replace(targets=both.long())\n"
-    )
+    """As CONTRIBUTING says: a module, a YAML, and nothing else edited. Every command takes it."""
+    (tmp_path / "my_tasks.py").write_text(MY_TASK)
     (tmp_path / "my_conf" / "task").mkdir(parents=True)
-    (tmp_path / "my_conf" / "task" / "delayed_and.yaml").write_text(
-        "defaults:\n  - splits: fixed\n  - _self_\n_target_: my_tasks.DelayedAnd\nT: 8\n"
+    (tmp_path / "my_conf" / "task" / "echo.yaml").write_text(
+        "defaults:\n  - splits: endless\n  - _self_\n_target_: my_tasks.Echo\nT: 8\n"
     )
-    said = longlag("train", "--config-dir", "my_conf", "task=delayed_and", "task/splits=endless", *tiny)
-    sys.modules.pop("my_tasks")
+    mine = ("--config-dir", "my_conf", "task=echo")
+    said = longlag("train", *mine, *tiny)
     assert said.code == 0
-    assert table(said)[0][1] == "delayed_and"
+    assert table(said)[0][1] == "echo"
     assert runs()[0].config["task"]["splits"]["train_size"] is None
+    assert longlag("show", *mine, "--n", "1").out.startswith("echo, T=8")
+    assert longlag("audit", *mine, "--steps", "2", "--guesses", "2").out.splitlines()[1].startswith("echo")
+    said = longlag("train", *mine, "task.T=1")
+    sys.modules.pop("my_tasks")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+
+
+def test_a_sweep_over_every_task(longlag, tmp_path):
+    """Two steps each, at a lag that all of them can have."""
+    names = sorted(path.stem for path in (conf_dir() / "task").glob("*.yaml"))
+    said = longlag(
+        "train", "-m", f"task={','.join(names)}", "task.T=16", "cell.hidden_size=4", "task.splits.batch_size=4",
+        "task.splits.train_size=null", "task.splits.val_size=2", "task.splits.test_size=2", "trainer.max_steps=2",
+        "trainer.val_check_interval=1", "logger=csv",
+    )  # fmt: skip
+    assert said.code == 0
+    found = {run.config["run"]["task"]: run for run in runs()}
+    assert sorted(found) == names
+    for name, run in found.items():
+        assert run.status.state in ("done", "solved"), name
+        assert 0 <= run.summary["val/acc"] <= 1
+        assert run.summary["early_gradient_init"] > 0
+    assert "splits" not in said.out  # each task has sizes of its own, which are no columns

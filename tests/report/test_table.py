@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_setting_that_differs_gets_a_column_and_its_runs_are_not_pooled():
     assert lines[0].startswith("cell task T forget bias optimizer.lr seed ")
     assert "lstm delayed_xor 60 1 0.1 2 of 2 60 0.987" in lines
     assert "lstm delayed_xor 60 1 0.5 0 of 2 - 0.987" in lines
+
+
+def of_task(name, seed=0, **settings):
+    made = run(seed)
+    return dataclasses.replace(
+        made, config={**made.config, "run": {**made.config["run"], "task": name}, "task": settings}
+    )
+
+
+def test_what_goes_with_the_name_of_a_task_gets_no_column():
+    """In a grid over tasks each has settings of its own; one that differs within a task is shown."""
+    lines = printed([of_task("adding", batch=64), of_task("latch", batch=256), of_task("latch", seed=1, batch=256)])
+    assert lines[0].startswith("cell task T forget bias seed ")
+    lines = printed([of_task("adding", batch=64), of_task("latch", batch=256), of_task("latch", seed=1, batch=32)])
+    assert lines[0].startswith("cell task T forget bias task.batch seed ")
 
 
 def test_only_what_has_ended_counts_in_a_rate():

@@ -61,3 +61,33 @@ def test_solved_is_99_percent():
     task = DelayedXOR(10)
     assert task.solved({"val/acc": 0.99})
     assert not task.solved({"val/acc": 0.9899})
+
+
+@pytest.mark.parametrize(("T", "bits"), [(4, 3), (20, 3), (20, 5)])
+def test_with_more_bits_the_target_is_their_parity(T, bits):
+    task = DelayedXOR(T, bits)
+    batch = task.sample(2000, seeded(3))
+    for sequence, target in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True):
+        odd = False
+        for step in sequence[:bits]:
+            assert step[0] in (-1.0, 1.0)
+            assert step[1] == 0.0
+            odd = odd != (step[0] == 1.0)
+        assert all(step[0] == 0.0 and step[1] != 0.0 for step in sequence[bits:])
+        assert target == int(odd)
+    cues = task.cues(batch)
+    assert cues[:, :bits].all()
+    assert not cues[:, bits:].any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"T": 4, "bits": 4}, r"T must be an integer of at least 5 \(4 bits and a gap\), got 4"),
+        ({"bits": 1}, "bits must be an integer of at least 2, got 1"),
+        ({"bits": True}, "bits must be an integer of at least 2, got True"),
+    ],
+)
+def test_bits_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DelayedXOR(**arguments)

@@ -69,7 +69,9 @@ def keys_of(config: DictConfig) -> set[str]:
 def _missing(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     if error.options:
-        return f"no {group} {option!r}; there are: {', '.join(sorted(error.options))}"
+        close = difflib.get_close_matches(option, error.options, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        return f"no {group} {option!r}; there are: {', '.join(sorted(error.options))}{meant}"
     return str(error).splitlines()[0]
 
 

@@ -81,16 +81,21 @@ def _median_of_censored(steps: list[int], runs: int) -> str:
 
 
 def _varied_keys(runs: Sequence[RunRecord]) -> list[str]:
-    """Return the settings, by their dotted names, in which the runs differ and that the table does not show yet."""
+    """Return the settings, by their dotted names, in which the runs differ and that the table does not show yet.
+
+    What each task has a value of its own for, and one only, goes with the name of the task.
+    """
     flat = [_flattened(run.config) for run in runs]
+    tasks = [str(_fact(run, "task")) for run in runs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
-    return [
-        key
-        for key in keys
-        if key not in _SHOWN
-        and not key.startswith(("run.", "logger."))
-        and len({json.dumps(settings[key], default=str) for settings in flat if key in settings}) > 1
-    ]
+
+    def varies(key: str) -> bool:
+        pairs = zip(tasks, flat, strict=True)
+        found = {(task, json.dumps(settings[key], default=str)) for task, settings in pairs if key in settings}
+        groups = {task for task, _ in found} if key.startswith("task.") else {""}
+        return len({value for _, value in found}) > 1 and len(found) > len(groups)
+
+    return [key for key in keys if key not in _SHOWN and not key.startswith(("run.", "logger.")) and varies(key)]
 
 
 def _column_of(key: str) -> Column:
