@@ -9,8 +9,7 @@ from torch import Tensor
 from longlag.audit.constant import Constant, best_constant
 from longlag.audit.guessing import Guessed, GuessedNets, guess
 from longlag.audit.window import trained_window
-from longlag.task import Batch, Task
-from longlag.training.means import Means
+from longlag.task import Batch, Means, Task
 
 ENOUGH = 0.99
 _UNSEEN = 1 << 20  # a batch of the validation stream that no validation comes to

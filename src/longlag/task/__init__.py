@@ -4,6 +4,7 @@ from longlag.task.batch import Batch
 from longlag.task.bounds import check_integer, check_number, check_switch
 from longlag.task.classification import ClassificationTask
 from longlag.task.drawing import distinct, integers, joined, one_hot, valid_steps
+from longlag.task.means import Means
 from longlag.task.regression import LogisticTask, RegressionTask, StreamTask
 from longlag.task.splits import Split, Splits, stream
 from longlag.task.task import Task
@@ -12,6 +13,7 @@ __all__ = [
     "Batch",
     "ClassificationTask",
     "LogisticTask",
+    "Means",
     "RegressionTask",
     "Split",
     "Splits",

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from longlag.model import SequenceModel
-from longlag.task import Batch, Task
-from longlag.training.means import Means, Recent
+from longlag.task import Batch, Means, Task
+from longlag.training.recent import Recent
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
 

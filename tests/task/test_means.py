@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from longlag.training.means import Means, Recent
+from longlag.task import Means
 
 
 def test_means_are_over_sequences_not_over_batches():
@@ -27,13 +27,3 @@ def test_a_figure_that_is_not_a_number_is_not_hidden():
     means = Means()
     means.update({"error": torch.tensor([1.0, float("nan")])})
     assert math.isnan(means.compute()["error"])
-
-
-def test_the_latest_sequences_are_exactly_as_many_as_asked_for():
-    recent = Recent(5)
-    recent.update({"acc": torch.tensor([0.0, 1.0, 1.0])})
-    assert recent.compute() == {}  # fewer than five
-    recent.update({"acc": torch.tensor([1.0, 1.0])})
-    assert recent.compute() == {"acc": pytest.approx(0.8)}
-    recent.update({"acc": torch.tensor([1.0])})  # the first one, which was wrong, is out
-    assert recent.compute() == {"acc": 1.0}
