@@ -22,7 +22,7 @@ class AddingSum(RegressionTask):
     sequence is right if the error is below 0.04; solved: validation accuracy of at least 0.99, as Martens & Sutskever
     (2011) count it for the problem of 1997.
 
-    Source: Le, Jaitly & Hinton 2015, section 4.1; Arjovsky, Shah & Bengio 2016, section 4.2. Published as curves.
+    Source: Le, Jaitly & Hinton 2015; Arjovsky, Shah & Bengio 2016. Published as curves.
 
     Args:
         T: the sequence length, at least 2.

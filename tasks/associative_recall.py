@@ -26,7 +26,7 @@ class AssociativeRecall(ClassificationTask):
     cell has to keep all pairs at once: its state is what limits it. Solved: validation accuracy of at least 0.99. A
     constant output is right for one of the values.
 
-    Source: Arora et al. 2024 (Zoology), section 3; sizes of Beck et al. 2024 (xLSTM): vocabulary 8192, with T=64 and 4
+    Source: Arora et al. 2024 (Zoology); sizes of Beck et al. 2024 (xLSTM): vocabulary 8192, with T=64 and 4
     pairs, 128 and 8, 256 and 16. Results there are curves. With a one-hot input a smaller vocabulary is the default.
 
     Args:

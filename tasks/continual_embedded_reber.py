@@ -28,7 +28,7 @@ class ContinualEmbeddedReber(StreamTask):
     training stream ended with its first error; here it goes on. The best constant output is right where T and P are
     legal.
 
-    Source: Gers, Schmidhuber & Cummins 2000, section 4, Table 2. Published (100 nets): LSTM without forget gates never
+    Source: Gers, Schmidhuber & Cummins 2000, Table 2. Published (100 nets): LSTM without forget gates never
     perfect, with forget gates 18 % perfect, with a learning rate that decays along each stream 62 %.
 
     Args:

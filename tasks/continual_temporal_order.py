@@ -26,7 +26,7 @@ class ContinualTemporalOrder(StreamTask):
     the ends of the sequences only; the papers do not say what is asked for elsewhere, and a published training stream
     ended with its first error, where ours goes on.
 
-    Source: Gers, Schmidhuber & Cummins 2000, section 5 (the "continual noisy temporal order problem").
+    Source: Gers, Schmidhuber & Cummins 2000 (the "continual noisy temporal order problem").
 
     Args:
         T: the length of the shortest sequence, at least 10.

@@ -25,7 +25,7 @@ class CopyMemory(ClassificationTask):
     validation accuracy of at least 0.99; the papers show curves of the loss. A constant output is right for one symbol
     of eight.
 
-    Source: Hochreiter & Schmidhuber 1997 for the idea; in this form Arjovsky, Shah & Bengio 2016, section 4.1. The
+    Source: Hochreiter & Schmidhuber 1997 for the idea; in this form Arjovsky, Shah & Bengio 2016. The
     variable gap: Henaff, Szlam & LeCun 2016. Published: LSTM and tanh RNN stay at the memoryless loss from T=200 on
     (2016); below it with chrono initialisation (Tallec & Ollivier 2018).
 

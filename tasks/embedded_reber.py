@@ -107,7 +107,7 @@ class EmbeddedReber(LogisticTask):
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc``, 1 for a right string, and ``symbol_acc``, the share of its steps that are right."""
-        legal = self.grammar.legal.to(outputs.device)[batch.targets[..., 1]]  # [B, L, 7]
+        legal = self.wanted(batch).bool()  # [B, L, 7]
         lowest_legal = outputs.where(legal, torch.inf).amin(-1)
         highest_other = outputs.where(~legal, -torch.inf).amax(-1)
         right = lowest_legal > highest_other  # [B, L]
@@ -118,7 +118,7 @@ class EmbeddedReber(LogisticTask):
 
     def wanted(self, batch: Batch) -> Tensor:
         """Return 1 for every legal symbol, [B, L, 7]."""
-        return self.grammar.legal[batch.targets[..., 1]].float()
+        return self.grammar.legal.to(batch.targets.device)[batch.targets[..., 1]].float()
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether all strings of the validation split, and of the fixed training set, are right."""

@@ -19,7 +19,7 @@ class Latch(RegressionTask):
     A sequence is right if the output has the sign of the target; a constant output is right for half of them. Solved:
     validation accuracy of at least 0.99.
 
-    Source: Bengio, Simard & Frasconi 1994, section III. There the two values at t=0 are parameters that are trained,
+    Source: Bengio, Simard & Frasconi 1994. There the two values at t=0 are parameters that are trained,
     and the net is one tanh unit with a recurrent weight; a data set has to fix them, at ±1 as in the second variant of
     Schmidhuber, Hochreiter & Bengio ("Evaluating benchmark problems by random guessing", 2001), where 22 guesses of
     the weights solve it on average.

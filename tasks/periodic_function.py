@@ -24,7 +24,7 @@ class PeriodicFunction(StreamTask):
     every answer of the validation stream right, which is longer than those of training; the paper lets a stream go on
     up to its first error.
 
-    Source: Gers, Schraudolph & Schmidhuber 2002, section 6 ("periodic function generation"): the cosine, the triangle
+    Source: Gers, Schraudolph & Schmidhuber 2002 ("periodic function generation"): the cosine, the triangle
     and the rectangle with T of 10 and 25, by one cell with peepholes.
 
     Args:

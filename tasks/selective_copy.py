@@ -23,7 +23,7 @@ class SelectiveCopy(ClassificationTask):
     The loss is the cross-entropy at the markers; ``acc`` is the share of them that are answered rightly. Solved:
     validation accuracy of at least 0.99. A constant output is right for one of the symbols.
 
-    Source: Gu & Dao 2023 (Mamba), section 4.1.1, after Jing et al. 2019; the published size is 16 tokens, 4096 steps
+    Source: Gu & Dao 2023 (Mamba), after Jing et al. 2019; the published size is 16 tokens, 4096 steps
     and a vocabulary of 16 with the blank and the marker, so ``T=4096 tokens=16 vocabulary=16``. Published accuracies
     (Feng et al. 2024): minGRU of three layers 99.5 %, minLSTM 96.0 %.
 

@@ -25,7 +25,7 @@ class SpikeDelay(LogisticTask):
     By default there is one delay in a stream (NMSD in the paper); ``spikes=100 eval_spikes=1000`` makes its continual
     version (MSD). A published training stream ended with its first error; here it goes on.
 
-    Source: Gers, Schraudolph & Schmidhuber 2002, section 4 ("measuring spike delays"): one cell, with and without
+    Source: Gers, Schraudolph & Schmidhuber 2002 ("measuring spike delays"): one cell, with and without
     peepholes, T from 10 to 50; spikes 50 and 49 steps apart are told apart without short training examples.
 
     Args:

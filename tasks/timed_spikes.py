@@ -27,7 +27,7 @@ class TimedSpikes(StreamTask):
     The paper does not say when the input shows I(n); here it is as early as it can be. Streams have 10 spikes in
     training, 100 in validation and test; the published ones went on to their first error.
 
-    Source: Gers, Schraudolph & Schmidhuber 2002, section 5 ("generating timed spikes"): only solved with peepholes.
+    Source: Gers, Schraudolph & Schmidhuber 2002 ("generating timed spikes"): only solved with peepholes.
 
     Args:
         T: the shortest delay, at least 2.

@@ -19,14 +19,30 @@ def only(study):
     return run
 
 
-def test_two_processes_do_what_one_does(longlag, tiny):
+@pytest.mark.parametrize(
+    "task",
+    [
+        ["task.splits.val_size=101"],
+        [
+            "task=adding",
+            "task.splits.val_size=300",
+            "trainer.max_steps=8",
+        ],  # 2048 sequences: the latest 2000 are judged
+        ["task=embedded_reber", "task.T=9", "task.splits.val_size=11"],  # and the training set
+    ],
+)
+def test_two_processes_do_what_one_does(longlag, tiny, task):
     """The global batch is the same, so the result is, to float32's precision: the sums are split in another way."""
-    assert longlag("train", *tiny, "task.splits.val_size=101", "study=one").code == 0
-    said = longlag("train", *TWO, "task.splits.val_size=101", "study=two")
+    assert longlag("train", *tiny, *task, "study=one").code == 0
+    said = longlag("train", *TWO, *task, "study=two")
     assert said.code == 0
     one, two = only("one"), only("two")
     assert two.status.state == "done"
     rows = [read_metrics(run.folder.metrics) for run in (one, two)]
+    if "task=adding" in task:
+        assert "recent/acc" in rows[0][8]
+    if "task=embedded_reber" in task:
+        assert "train/acc" in rows[0][6]
     assert rows[0].keys() == rows[1].keys()
     for step, row in rows[0].items():
         assert row.keys() == rows[1][step].keys()

@@ -171,3 +171,14 @@ def test_a_constant_output_reaches_the_chance_level_and_no_more(name):
     deviation = (task.chance_accuracy * (1 - task.chance_accuracy) / answers) ** 0.5
     assert abs(constant.accuracy - task.chance_accuracy) <= 5 * deviation + 1e-6
     assert constant.loss == pytest.approx(task.chance_loss, rel=0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_loss_and_judgement_stay_on_the_device_of_the_batch(name):
+    """On the meta device, which refuses what is made on the CPU as a GPU would."""
+    task = made(name, "task.T=16")
+    batch = task.draw("train", 0, 3).to(torch.device("meta"))
+    shape = (3, task.output_size) if task.readout == "last" else (*batch.mask.shape, task.output_size)
+    outputs = torch.zeros(shape, device="meta")
+    assert task.loss(outputs, batch).device.type == "meta"
+    assert all(values.device.type == "meta" for values in task.judge(outputs, batch).values())

@@ -12,12 +12,12 @@ def integers(low: int, high: int, n: int, generator: torch.Generator) -> Tensor:
 
 def valid_steps(lengths: Tensor, L: int) -> Tensor:
     """Return where the sequences have not ended yet, [B, L], bool."""
-    return torch.arange(L) < lengths[:, None]
+    return torch.arange(L, device=lengths.device) < lengths[:, None]
 
 
 def one_hot(symbols: Tensor, size: int, lengths: Tensor | None = None) -> Tensor:
     """Return symbols [B, L] as one-hot vectors [B, L, size], zeros from the end of each sequence on."""
-    vectors = torch.zeros(*symbols.shape, size)
+    vectors = torch.zeros(*symbols.shape, size, device=symbols.device)
     vectors.scatter_(-1, symbols[..., None], 1.0)
     if lengths is not None:
         vectors *= valid_steps(lengths, symbols.shape[1])[..., None]
