@@ -31,6 +31,22 @@ def test_a_linear_cell_gives_lambda_to_the_lag(T):
     assert early_gradient(model, torch.ones(3, T, 1)) == pytest.approx(0.5 ** (T - 1), rel=1e-12, abs=0)
 
 
+def test_with_a_readout_at_every_step_the_last_one_that_counts_is_taken():
+    """λ to the power of the lag from there, whatever the outputs before and after it."""
+    model = SequenceModel(Linear(0.5), 1, readout="every")
+    with torch.no_grad():
+        model.readout.weight.fill_(1.0)
+    x, lengths = torch.ones(2, 40, 1), torch.tensor([40, 40])
+    mask = torch.zeros(2, 40, dtype=torch.bool)
+    mask[:, [0, 5, 20]] = True
+    assert early_gradient(model, x, lengths, mask) == pytest.approx(0.5**20, rel=1e-12, abs=0)
+    mask[1, 30] = True
+    assert early_gradient(model, x, lengths, mask) == pytest.approx((0.5**20 + 0.5**30) / 2, rel=1e-12, abs=0)
+    lengths = torch.tensor([11, 40])
+    assert early_gradient(model, x, lengths) == pytest.approx((0.5**10 + 0.5**39) / 2, rel=1e-12, abs=0)
+    assert early_gradient(model, x) == pytest.approx(0.5**39, rel=1e-12, abs=0)
+
+
 def test_float32_alone_would_lose_it():
     """The same figure, taken as one would by hand, is 0 where ours is 1e-60: so float64 is needed, not a luxury."""
     model = SequenceModel(Linear(0.1), 1)

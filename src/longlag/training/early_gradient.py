@@ -15,10 +15,10 @@ from longlag.training.module import SequenceModule
 def early_gradient(
     model: SequenceModel, inputs: Tensor, lengths: Tensor | None = None, mask: Tensor | None = None
 ) -> float:
-    """Return the mean absolute gradient of the summed outputs with respect to the input at t=0.
+    """Return the mean absolute gradient of the summed last outputs with respect to the input at t=0.
 
-    The outputs that are summed are those that count: the last valid one of each sequence, or, with the readout at every
-    step, those where the mask says so.
+    The outputs are those of the last step of each sequence at which a target counts, the longest way back that there
+    is. With a readout at every step, those before it would hide it: the output at t=0 has no way to go.
 
     It is computed in float64 on a copy of the model, which the call leaves as it was: in float32 a product of
     Jacobians falls below the smallest normal number, 1e-38, long before the gradient itself is of no interest. Down
@@ -28,18 +28,24 @@ def early_gradient(
         model: the model.
         inputs: sequences [B, L, I].
         lengths: their valid steps [B]; all if none are given.
-        mask: where a target counts [B, L]; everywhere if none is given.
+        mask: where a target counts [B, L]; at every valid step if none is given.
 
     """
     with torch.inference_mode(False), torch.enable_grad():
         double = copy.deepcopy(model).double()
         x = inputs.detach().clone().double().requires_grad_()
         outputs = double(x, lengths)
-        if model.reads == "every" and mask is not None:
-            outputs = outputs[mask]
+        if model.reads == "every":
+            last = _last(mask) if mask is not None else (x.shape[1] if lengths is None else lengths) - 1
+            outputs = outputs[torch.arange(len(x), device=x.device), last]
         outputs.sum().backward()
         assert x.grad is not None
         return x.grad[:, 0].abs().mean().item()
+
+
+def _last(mask: Tensor) -> Tensor:
+    """Return the last step at which a target counts, [B]."""
+    return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
 
 
 class EarlyGradient(Callback):
