@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Split, Splits, StreamTask, check_integer, joined, one_hot, stream
+from longlag.task import Batch, Splits, StreamTask, check_integer, joined, one_hot
 from tasks.embedded_reber import ALPHABET, SHORTEST, EmbeddedGrammar
 
 
@@ -64,10 +64,9 @@ class ContinualEmbeddedReber(StreamTask):
         """Draw ``n`` streams of the training length."""
         return self._streams(n, self.symbols, generator)
 
-    def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split; streams for validation and test are longer."""
-        length = self.eval_symbols if split in ("val", "test") else self.symbols
-        return self._streams(n, length, stream(self.splits.seed, split, k))
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` streams for validation or test, which are longer."""
+        return self._streams(n, self.eval_symbols, generator)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether every answer of every validation stream is right."""

@@ -6,7 +6,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Split, Splits, StreamTask, check_integer, joined, one_hot, stream
+from longlag.task import Batch, Splits, StreamTask, check_integer, joined, one_hot
 from tasks.temporal_order import ALPHABET, draw_orders
 
 
@@ -61,10 +61,9 @@ class ContinualTemporalOrder(StreamTask):
         """Draw ``n`` streams of the training length."""
         return self._streams(n, self.sequences, generator)
 
-    def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split; streams for validation and test are longer."""
-        count = self.eval_sequences if split in ("val", "test") else self.sequences
-        return self._streams(n, count, stream(self.splits.seed, split, k))
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` streams for validation or test, which are longer."""
+        return self._streams(n, self.eval_sequences, generator)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether every answer of every validation stream is right."""

@@ -74,7 +74,10 @@ class EmbeddedReber(LogisticTask):
 
     @cached_property
     def chance_loss(self) -> float:  # type: ignore[override]
-        """The loss of the constant output that gives each symbol its share of all that are to be predicted."""
+        """The loss of the constant output that gives each symbol its share of all that are to be predicted.
+
+        It is that of all strings of the grammar. Validation strings that are not in the training set are longer.
+        """
         grammar = self.grammar
         seen = torch.zeros(7, dtype=torch.float64)
         seen.scatter_add_(0, grammar.symbol.flatten(), grammar.usage().flatten())

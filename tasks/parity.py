@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Split, Splits, check_integer, integers, one_hot, stream
+from longlag.task import Batch, ClassificationTask, Splits, check_integer, integers, one_hot
 
 SHORTEST = 3
 
@@ -55,11 +55,9 @@ class Parity(ClassificationTask):
         """Draw ``n`` training sequences."""
         return self._between(SHORTEST, self.T, n, generator)
 
-    def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split; sequences for validation and test are longer."""
-        if split in ("val", "test"):
-            return self._between(self.T, self.longest, n, stream(self.splits.seed, split, k))
-        return super().draw(split, k, n)
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` sequences for validation or test, which are longer."""
+        return self._between(self.T, self.longest, n, generator)
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc`` and ``scaled_acc``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Split, Splits, StreamTask, check_integer, check_number
+from longlag.task import Batch, Splits, StreamTask, check_integer, check_number
 
 
 class PeriodicFunction(StreamTask):
@@ -76,9 +76,9 @@ class PeriodicFunction(StreamTask):
         """Return ``n`` times the stream of the training length; nothing is drawn."""
         return self._stream(n, self.periods)
 
-    def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Return ``n`` times the stream of a split; that for validation and test is longer."""
-        return self._stream(n, self.eval_periods if split in ("val", "test") else self.periods)
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Return ``n`` times the stream for validation or test, which is longer."""
+        return self._stream(n, self.eval_periods)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether every answer of the validation stream is right."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Split, Splits, check_integer, stream
+from longlag.task import Batch, LogisticTask, Splits, check_integer
 
 
 class SpikeDelay(LogisticTask):
@@ -59,10 +59,9 @@ class SpikeDelay(LogisticTask):
         """Draw ``n`` streams of the training length."""
         return self._streams(n, self.spikes, generator)
 
-    def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split; streams for validation and test have a length of their own."""
-        count = self.eval_spikes if split in ("val", "test") else self.spikes
-        return self._streams(n, count, stream(self.splits.seed, split, k))
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` streams for validation or test, which have a length of their own."""
+        return self._streams(n, self.eval_spikes, generator)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether all validation streams are right."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Split, Splits, StreamTask, check_integer, stream, valid_steps
+from longlag.task import Batch, Splits, StreamTask, check_integer, valid_steps
 from tasks.spike_delay import draw_spikes
 
 
@@ -60,10 +60,9 @@ class TimedSpikes(StreamTask):
         """Draw ``n`` streams of the training length."""
         return self._streams(n, self.spikes, generator)
 
-    def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split; streams for validation and test are longer."""
-        count = self.eval_spikes if split in ("val", "test") else self.spikes
-        return self._streams(n, count, stream(self.splits.seed, split, k))
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` streams for validation or test, which are longer."""
+        return self._streams(n, self.eval_spikes, generator)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Say whether every answer of every validation stream is right."""

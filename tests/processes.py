@@ -1,5 +1,6 @@
 """``longlag`` in a process of its own, which a test can wait for, signal and kill."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -9,10 +10,21 @@ from pathlib import Path
 
 
 @contextmanager
-def started(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start ``longlag ARGUMENTS`` in a folder; whatever the test does, the process is gone afterwards."""
+def started(*arguments: str, cwd: Path, background: bool = False) -> Iterator[subprocess.Popen[str]]:
+    """Start ``longlag ARGUMENTS`` in a folder; whatever the test does, the process is gone afterwards.
+
+    As at a terminal, or in the background of a shell, which has SIGINT ignored: wherever the tests themselves run.
+    """
+    on_interrupt = signal.SIG_IGN if background else signal.default_int_handler
     command = [sys.executable, "-m", "longlag", *arguments]
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, on_interrupt),
+    )
     try:
         yield process
     finally:

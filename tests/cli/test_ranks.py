@@ -89,11 +89,13 @@ def test_a_rank_that_dies_fails_the_run(longlag, tmp_path):
     assert only("default").status.state == "failed"
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum):
+@pytest.mark.parametrize(
+    ("signum", "background"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+)
+def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum, background):
     """Nothing goes on training, and the status says what happened."""
     arguments = ("logger=csv", "task.T=40", "trainer.max_steps=100000")
-    with started("train", *TWO, *arguments, cwd=tmp_path) as process:
+    with started("train", *TWO, *arguments, cwd=tmp_path, background=background) as process:
         wait_for_checkpoint(process, tmp_path / "outputs" / "default")
         process.send_signal(signum)
         _, err = process.communicate(timeout=60)  # which ends only when the ranks have closed the pipe too

@@ -42,7 +42,7 @@ def test_a_task_of_the_reader_shows_itself(longlag, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["cell=rnn"], "longlag show takes task=… and task.…=…, seed=… and seed.…=…, got 'cell=rnn'"),
+        (["cell=rnn"], "longlag show takes task=… and task.…=…, seed=…, got 'cell=rnn'"),
         (["--n", "0"], "--n must be a positive integer, got 0"),
         (["--steps", "-1"], "--steps must be a positive integer, got -1"),
         (["task=two_sequence", "task.signal=0"], "task: signal must be an integer of at least 1"),

@@ -14,18 +14,17 @@ class Parser(argparse.ArgumentParser):
         command: the name of the command.
         description: what it does.
         examples: some calls.
-        groups: the parts of the configuration whose settings it takes, such as ``task``.
+        takes: the parts of the configuration that it takes, such as ``task`` with all its settings, or ``seed``.
 
     """
 
-    def __init__(self, command: str, description: str, examples: Sequence[str], groups: Sequence[str]) -> None:
+    def __init__(self, command: str, description: str, examples: Sequence[str], takes: Sequence[str]) -> None:
         super().__init__(prog=f"longlag {command}", description=description, epilog=f"examples: {'; '.join(examples)}")
-        self.groups = groups
-        takes = ", ".join(f"{group}=… and {group}.…=…" for group in groups)
+        self.takes = takes
         self.add_argument(
-            "--config-dir", "-cd", metavar="DIR", help=f"a folder with more YAML files, {groups[0]}/NAME.yaml"
+            "--config-dir", "-cd", metavar="DIR", help=f"a folder with more YAML files, {takes[0]}/NAME.yaml"
         )
-        self.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"as for longlag train: {takes}")
+        self.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"as for longlag train: {self._taken()}")
 
     def parsed(self, arguments: Sequence[str]) -> argparse.Namespace:
         """Return the options; ``overrides`` are about this command's part of the configuration.
@@ -37,9 +36,8 @@ class Parser(argparse.ArgumentParser):
         options = self.parse_intermixed_args(list(arguments))
         for override in options.overrides:
             key = override.lstrip("+~").split("=")[0].split("@")[0]
-            if key.split(".")[0].split("/")[0] not in self.groups:
-                takes = ", ".join(f"{group}=… and {group}.…=…" for group in self.groups)
-                raise RequestError(f"{self.prog} takes {takes}, got {override!r}")
+            if key.split(".")[0].split("/")[0] not in self.takes:
+                raise RequestError(f"{self.prog} takes {self._taken()}, got {override!r}")
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -50,3 +48,6 @@ class Parser(argparse.ArgumentParser):
 
         """
         raise RequestError(f"{message}; {self.prog} --help shows what there is")
+
+    def _taken(self) -> str:
+        return ", ".join("seed=…" if part == "seed" else f"{part}=… and {part}.…=…" for part in self.takes)

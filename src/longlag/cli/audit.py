@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
         " steps; and recurrent nets whose weights are guessed at random. Accuracies are those of the validation split;"
         " a baseline does a task that it gets right 99 times in 100, or by the task's own criterion.",
         ["longlag audit task=adding", "longlag audit task=latch task.T=20,100,500", "longlag audit 'task=glob(*)'"],
-        groups=["task"],
+        takes=["task"],
     )
     parser.add_argument("--window", type=int, metavar="K", help="how many last steps are seen; half of T if not given")
     parser.add_argument("--steps", type=int, default=1000, help="of the training of the model that sees them (1000)")

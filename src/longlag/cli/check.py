@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
         "check",
         "Six checks of a cell: is it the LSTM that it should be? They take about ten seconds.",
         ["longlag check cell=lstm", "longlag check --stub my_cells.py", "longlag check cell._target_=my_cells.MyLSTM"],
-        groups=["cell"],
+        takes=["cell"],
     )
     parser.add_argument("--stub", metavar="FILE", help="write a cell with the equations left to fill in, and stop")
     options = parser.parsed(arguments)

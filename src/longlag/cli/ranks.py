@@ -111,4 +111,6 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
+    # the parent tells its ranks by SIGINT to stop: a shell that started it in the background has had it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,7 @@ def run(arguments: Sequence[str]) -> int:
         "Draw some training sequences of a task: the inputs over time, the cues on which the targets depend marked,"
         " and the targets. The sequences are those that a run with the same seed is trained on.",
         ["longlag show task=adding task.T=20", "longlag show task=copy_memory --png .", "longlag show 'task=glob(*)'"],
-        groups=["task", "seed"],
+        takes=["task", "seed"],
     )
     parser.add_argument("--n", type=int, default=3, help="how many sequences (3)")
     parser.add_argument("--steps", type=int, default=200, help="the most steps of each that are drawn (200)")

@@ -65,6 +65,10 @@ class Task(LightningDataModule, ABC):
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences; every draw is from ``generator``."""
 
+    def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` sequences for validation or test: as for training, unless a task has longer ones there."""
+        return self.sample(n, generator)
+
     @abstractmethod
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the scalar that training lowers: a mean over the sequences. ``outputs`` as the model gives them."""
@@ -100,7 +104,8 @@ class Task(LightningDataModule, ABC):
 
     def draw(self, split: Split, k: int, n: int) -> Batch:
         """Draw batch ``k`` of a split, ``n`` sequences: a pure function of the seed and these three."""
-        return self.sample(n, stream(self.splits.seed, split, k))
+        sample = self.sample_evaluation if split in ("val", "test") else self.sample
+        return sample(n, stream(self.splits.seed, split, k))
 
     def training_set(self) -> Batch:
         """Return the fixed training set."""
