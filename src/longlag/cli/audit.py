@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from longlag.cli.arguments import Parser
@@ -57,12 +58,17 @@ def run(arguments: Sequence[str]) -> int:
         for number, (each, task) in enumerate(zip(settings, tasks, strict=True), start=1):
             place = f"[{number}/{len(tasks)}] " if len(tasks) > 1 else ""
             name = f"{place}{each['run']['task']} T={task.T}: ".replace("[", r"\[")
-            found.append((each, task, audit(task, effort, lambda text, name=name: status.update(name + text))))  # type: ignore[misc]
+            found.append((each, task, audit(task, effort, _telling(status, name))))
     if options.json:
         print(json.dumps([_plain(*one) for one in found], indent=1))
     else:
         _print(found)
     return 0
+
+
+def _telling(status: Status, name: str) -> Callable[[str], None]:
+    """Return what is told of the progress of one audit: its name goes before it."""
+    return lambda text: status.update(name + text)
 
 
 def _plain(settings: dict[str, Any], task: "Task", result: "Audit") -> dict[str, Any]:

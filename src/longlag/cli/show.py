@@ -3,12 +3,16 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from longlag.cli.arguments import Parser
 from longlag.cli.configs import all_settings_of
 from longlag.cli.requests import RequestError
+
+if TYPE_CHECKING:
+    from longlag.show.tracks import Portrait
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -52,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _save(path: Path, title: str, drawn: list, steps: int) -> None:  # type: ignore[type-arg]
+def _save(path: Path, title: str, drawn: "Sequence[Portrait]", steps: int) -> None:
     from longlag.show.picture import save_picture
 
     try:
