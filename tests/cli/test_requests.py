@@ -8,7 +8,7 @@ from printed import runs
 from longlag.cli.requests import RequestError
 
 WRONG = [
-    (["cell=nope"], "no cell 'nope'; there are: lstm, rnn"),
+    (["cell=nope"], "no cell 'nope'; there are: gru, irnn, lstm"),
     (["task=nope"], "no task 'nope'; there are: adding, adding_sum"),
     (["trainer=tpu"], "no trainer 'tpu'; there are: cpu, ddp, ddp_cpu, gpu"),
     (["task.T=2"], "task: T must be an integer of at least 3 (2 bits and a gap), got 2"),
@@ -33,7 +33,7 @@ WRONG = [
     (["task.T="], "task: T must be an integer of at least 3 (2 bits and a gap), got ''"),
     (["seed=[1"], "cannot read 'seed=[1': no viable alternative at input '[1'"),
     (["-m", "task.T=60,2"], "task: T must be an integer of at least 3 (2 bits and a gap), got 2"),
-    (["-m", "cell=lstm,nope"], "no cell 'nope'; there are: lstm, rnn"),
+    (["-m", "cell=lstm,nope"], "no cell 'nope'; there are: gru, irnn, lstm"),
     (["trainer.val_check_interval=0"], "trainer.val_check_interval must be a positive integer, got 0"),
     (["trainer.val_check_interval=0.5"], "trainer.val_check_interval must be a positive integer, got 0.5"),
     (["trainer.log_every_n_steps=0"], "trainer.log_every_n_steps must be a positive integer, got 0"),

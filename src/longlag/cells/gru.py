@@ -1,0 +1,47 @@
+"""The gated recurrent unit."""
+
+import torch
+from torch import Tensor, nn
+
+from longlag.cells.cell import Cell, State
+
+
+class GRUCell(Cell):
+    """The gated recurrent unit: an LSTM's gates without a memory of its own.
+
+    ::
+
+        r, z = W [h, x] + b                  pre-activations, packed in this order
+        n = tanh(U x + a + σ(r) ⊙ (V h + d))
+        h' = σ(z) ⊙ h + (1 − σ(z)) ⊙ n
+
+    Along the direct path ∂h'/∂h = σ(z): with σ(z) near 1 the error flows back unchanged, as with an LSTM's forget gate,
+    but what is kept is what the rest of the network reads.
+
+    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
+
+    Source: Cho et al. 2014, section 2.3.
+
+    Deviations: the reset gate acts after the recurrent product, not before it, which makes the cell that of
+    ``torch.nn.GRU``; biases; the update gate keeps, where the paper's first version has it replace. The weights start
+    as those of ``nn.Linear``.
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__(input_size, hidden_size)
+        self.W = nn.Linear(hidden_size + input_size, 2 * hidden_size)
+        self.U = nn.Linear(input_size, hidden_size)
+        self.V = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, state: State) -> State:
+        """Map ``x`` [B, I] and ``(h, h)`` to ``(h', h')``, [B, H] each."""
+        h, _ = state
+        r, z = torch.sigmoid(self.W(torch.cat([h, x], dim=-1))).chunk(2, dim=-1)  # 2 × [B, H]
+        n = torch.tanh(self.U(x) + r * self.V(h))
+        h = z * h + (1 - z) * n
+        return h, h

@@ -1,0 +1,49 @@
+"""The LSTM cell whose input gate is what its forget gate leaves."""
+
+import torch
+from torch import Tensor, nn
+
+from longlag.cells.cell import Cell, State
+
+
+class CoupledLSTMCell(Cell):
+    """The LSTM cell with coupled gates, i = 1 − f: it takes in as much as it forgets.
+
+    ::
+
+        f, g, o = W [h, x] + b               pre-activations, packed in this order
+        c' = σ(f) ⊙ c + (1 − σ(f)) ⊙ tanh(g)
+        h' = σ(o) ⊙ tanh(c')
+
+    Along the direct path ∂c'/∂c = σ(f), as in the LSTM; but a gate that is open for the error is shut for the input,
+    and the cell state stays in (−1, 1).
+
+    State: ``h`` [B, H], ``c`` [B, H], both zero at the start.
+
+    Source: Greff et al. 2015, "LSTM: A Search Space Odyssey", section 3 (CIFG).
+
+    Deviations: no peepholes. The weights start as those of ``nn.Linear``.
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
+        super().__init__(input_size, hidden_size)
+        if isinstance(forget_bias, bool) or not isinstance(forget_bias, int | float):
+            raise ValueError(f"forget_bias must be a number, got {forget_bias!r}")
+        self.W = nn.Linear(hidden_size + input_size, 3 * hidden_size)
+        with torch.no_grad():
+            self.W.bias[:hidden_size].fill_(forget_bias)
+
+    def forward(self, x: Tensor, state: State) -> State:
+        """Map ``x`` [B, I] and ``(h, c)``, [B, H] each, to ``(h', c')``."""
+        h, c = state
+        f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(3, dim=-1)  # 3 × [B, H]
+        f = torch.sigmoid(f)
+        c = f * c + (1 - f) * torch.tanh(g)
+        h = torch.sigmoid(o) * torch.tanh(c)
+        return h, c
