@@ -97,7 +97,7 @@ def test_a_stub_never_overwrites_a_solution(longlag, tmp_path):
     [
         (["task.T=20"], "longlag check takes cell=… and cell.…=…, got 'task.T=20'"),
         (["--foo"], "unrecognized arguments: --foo; longlag check --help shows what there is"),
-        (["cell=nope"], "no cell 'nope'; there are: lstm, rnn"),
+        (["cell=nope"], "no cell 'nope'; there are: gru, irnn, lstm, lstm_coupled, rnn"),
         (["cell.forget=1"], "no key 'cell.forget'; did you mean cell.forget_bias?"),
         (["cell.forget_bias=big"], "cell: forget_bias must be a number, got 'big'"),
         (
@@ -121,7 +121,7 @@ def test_a_cell_of_a_yaml_of_its_own(longlag, tmp_path, wrong_cells):
     (tmp_path / "conf" / "cell" / "mine.yaml").write_text("_target_: wrong_cells.ReturnsCAsH\nhidden_size: 32\n")
     said = longlag("check", "cell=mine", "--config-dir", "conf")
     assert said.code == 1
-    assert "no cell 'mine'; there are: lstm, rnn" in longlag("check", "cell=mine").err
+    assert "no cell 'mine'; there are: gru, irnn, lstm" in longlag("check", "cell=mine").err
 
 
 def test_a_plain_module_can_be_checked_too(longlag, tmp_path):
