@@ -63,11 +63,12 @@ def test_solved_is_99_percent():
     assert not task.solved({"val/acc": 0.9899})
 
 
-@pytest.mark.parametrize(("T", "bits"), [(4, 3), (20, 3), (20, 5)])
+@pytest.mark.parametrize(("T", "bits"), [(3, 2), (4, 3), (20, 3), (5, 4), (60, 4), (20, 5)])
 def test_with_more_bits_the_target_is_their_parity(T, bits):
     task = DelayedXOR(T, bits)
     batch = task.sample(2000, seeded(3))
     for sequence, target in zip(batch.inputs.tolist(), batch.targets.tolist(), strict=True):
+        assert len(sequence) == T
         odd = False
         for step in sequence[:bits]:
             assert step[0] in (-1.0, 1.0)
@@ -75,17 +76,40 @@ def test_with_more_bits_the_target_is_their_parity(T, bits):
             odd = odd != (step[0] == 1.0)
         assert all(step[0] == 0.0 and step[1] != 0.0 for step in sequence[bits:])
         assert target == int(odd)
-    cues = task.cues(batch)
-    assert cues[:, :bits].all()
-    assert not cues[:, bits:].any()
+    assert batch.lengths.tolist() == [T] * 2000
+    assert batch.mask.tolist() == [[t == T - 1 for t in range(T)]] * 2000
+    assert task.cues(batch).tolist() == [[t < bits for t in range(T)]] * 2000
+
+
+@pytest.mark.parametrize("bits", [3, 4])
+def test_every_string_of_bits_is_as_likely_as_any_other(bits):
+    """So no choice of bits that leaves one out says anything about the parity."""
+    batch = DelayedXOR(20, bits).sample(8000, seeded(4))
+    counts = {}
+    for sequence in batch.inputs.tolist():
+        string = tuple(step[0] for step in sequence[:bits])
+        counts[string] = counts.get(string, 0) + 1
+    assert len(counts) == 2**bits
+    assert all(abs(count - 8000 / 2**bits) < 5 * (8000 / 2**bits) ** 0.5 for count in counts.values())
+    noise = batch.inputs[:, bits:, 1]
+    assert abs(noise.mean().item()) < 0.015  # its standard error is below 0.003
+    assert abs(noise.std().item() - 1) < 0.015
+
+
+def test_two_bits_are_the_default_and_the_same_draw():
+    default, two = DelayedXOR(60).sample(50, seeded(6)), DelayedXOR(60, bits=2).sample(50, seeded(6))
+    assert all(torch.equal(one, other) for one, other in zip(default, two, strict=True))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"T": 4, "bits": 4}, r"T must be an integer of at least 5 \(4 bits and a gap\), got 4"),
+        ({"T": 3, "bits": 3}, r"T must be an integer of at least 4 \(3 bits and a gap\), got 3"),
         ({"bits": 1}, "bits must be an integer of at least 2, got 1"),
         ({"bits": True}, "bits must be an integer of at least 2, got True"),
+        ({"bits": 3.0}, r"bits must be an integer of at least 2, got 3\.0"),
+        ({"bits": "3"}, "bits must be an integer of at least 2, got '3'"),
     ],
 )
 def test_bits_that_do_not_fit_are_refused(arguments, message):

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -6,24 +8,41 @@ from tasks.spike_delay import SpikeDelay
 from tasks.timed_spikes import TimedSpikes
 
 
-@pytest.mark.parametrize(("T", "spikes"), [(2, 1), (10, 10)])
-def test_spikes_come_when_the_line_has_asked_for_them(T, spikes):
-    batch = TimedSpikes(T, spikes).sample(2000, stream(0, "train", 0))
-    for row in range(2000):
-        length = batch.lengths[row].item()
-        line = [step[0] for step in batch.inputs[row].tolist()]
-        expected, t = [], 0
-        asked = [0.0] * len(line)
+def check_streams(task, batch, spikes):
+    """Compare every target, mask and length with t(n) = t(n−1) + T + I(n), I(n) as the line shows it."""
+    cues = task.cues(batch).tolist()
+    for row, length in enumerate(batch.lengths.tolist()):
+        line = [value for (value,) in batch.inputs[row].tolist()]
+        expected, t = [0.0] * len(line), 0
+        asked, starts = [0.0] * len(line), []
         while t < length:
             extra = int(line[t])  # shown at the first step of the interval
-            asked[t] = line[t]
-            t += T + extra
-            expected.append(t - 1)
+            assert extra in (0, 1)
+            asked[t] = float(extra)
+            starts.append(t)
+            t += task.T + extra
+            expected[t - 1] = 1.0
         assert t == length
-        assert line == asked  # 0 at all other steps
-        assert batch.targets[row, :, 0].nonzero().flatten().tolist() == expected
-        assert len(expected) == spikes
+        assert line == asked  # 0 at all other steps, and past the end
+        assert [value for (value,) in batch.targets[row].tolist()] == expected
+        assert len(starts) == spikes
         assert batch.mask[row].tolist() == [k < length for k in range(len(line))]
+        assert cues[row] == [k in starts for k in range(len(line))]
+
+
+@pytest.mark.parametrize(("T", "spikes"), [(2, 1), (2, 6), (10, 10)])
+def test_spikes_come_when_the_line_has_asked_for_them(T, spikes):
+    task = TimedSpikes(T, spikes)
+    batch = task.sample(2000, stream(0, "train", 0))
+    check_streams(task, batch, spikes)
+    assert abs(batch.inputs.sum().item() - 1000 * spikes) < 5 * (500 * spikes) ** 0.5
+
+
+def test_streams_for_validation_and_test_have_100_spikes_those_of_training_10():
+    task = TimedSpikes()
+    for split, spikes in (("train", 10), ("probe", 10), ("val", 100), ("test", 100)):
+        check_streams(task, task.draw(split, 0, 20), spikes)
+    check_streams(TimedSpikes(5, spikes=2, eval_spikes=1), TimedSpikes(5, 2, 1).draw("val", 0, 20), 1)
 
 
 def test_it_is_the_spike_delay_task_with_its_roles_exchanged():
@@ -32,6 +51,39 @@ def test_it_is_the_spike_delay_task_with_its_roles_exchanged():
     there = SpikeDelay(7, spikes=5).sample(50, stream(1, "train", 0))
     assert torch.equal(here.targets, there.inputs)
     assert torch.equal(here.lengths, there.lengths)
+    for shown, answered, spikes in zip(here.inputs, there.targets, there.mask, strict=True):
+        at = spikes.nonzero().flatten().tolist()
+        starts = [0, *(step + 1 for step in at[:-1])]
+        assert [shown[t].item() for t in starts] == [answered[t].item() for t in at]
+
+
+def test_the_loss_is_half_the_squared_error_at_all_steps():
+    task = TimedSpikes(3, spikes=4)
+    batch = task.sample(40, stream(4, "train", 0))
+    outputs = torch.randn(batch.targets.shape, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    loss = 0.0
+    for row in range(40):
+        line, t, due = batch.inputs[row, :, 0].tolist(), 0, set()
+        while len(due) < 4:
+            t += 3 + int(line[t])
+            due.add(t - 1)
+        for step in range(t):
+            unit = 1 / (1 + math.exp(-outputs[row, step, 0].item()))
+            loss += (unit - (step in due)) ** 2 / 2 / 40
+    assert task.loss(outputs, batch).item() == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize("step", [0, 4, 9])
+def test_an_error_of_49_hundredths_is_wrong(step):
+    task = TimedSpikes(5, spikes=2)
+    batch = task.sample(10, stream(6, "train", 0))
+    right = 20 * batch.targets.double() - 10
+    for error, perfect, error_free in ((0.4899, 1.0, batch.lengths.tolist()), (0.4901, 0.0, [step] * 10)):
+        outputs = right.clone()
+        outputs[:, step] = (batch.targets[:, step].double() - error).abs().logit()
+        judged = task.judge(outputs, batch)
+        assert judged["perfect"].tolist() == [perfect] * 10
+        assert judged["error_free"].tolist() == error_free
 
 
 def test_one_missing_spike_is_one_wrong_answer():
@@ -64,6 +116,9 @@ def test_the_cues_are_the_steps_at_which_the_line_may_speak():
     ("arguments", "message"),
     [
         ({"T": 1}, "T must be an integer of at least 2"),
+        ({"T": True}, "T must be an integer of at least 2 \\(a step between two spikes\\), got True"),
+        ({"T": 3.5}, "T must be an integer of at least 2 .*, got 3.5"),
+        ({"T": "60"}, "T must be an integer of at least 2 .*, got '60'"),
         ({"spikes": 0}, "spikes must be an integer of at least 1"),
         ({"eval_spikes": True}, "eval_spikes must be an integer of at least 1"),
     ],
