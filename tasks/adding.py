@@ -24,8 +24,7 @@ class Adding(LogisticTask):
     that it was drawn.
 
     T is the length of the shortest sequence; lengths are uniform in [T, T + T/10]. The last marked pair is read at
-    least T/2 steps after it was shown. Below T=22, where the first T/2 − 1 pairs are fewer than 10, both marked pairs
-    are among them.
+    least T/2 steps after it was shown. Below T=20 the first window ends at T/2 too.
 
     A sequence is right if the error is below 0.04. Solved: the latest 2000 training sequences all right, and their mean
     absolute error below 0.01 (criterion ST3 of the paper; their errors are those before the update that they caused).
@@ -95,11 +94,11 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
         first_counts_as: the value of the very first pair, if it is a marked one.
 
     """
-    early, half = windows(T)
+    early, unmarked = windows(T)
     lengths = integers(T, T + T // 10, n, generator)
     one = integers(0, early - 1, n, generator)
-    other = integers(0, half - 2, n, generator)
-    other += other >= one  # uniform among those that are left
+    other = integers(0, unmarked - 1, n, generator)
+    other += other >= one  # counted among those that are not marked
     rows, L = torch.arange(n), int(lengths.max())
     values = low + (1 - low) * torch.rand(n, L, generator=generator)
     markers = torch.zeros(n, L)
@@ -112,12 +111,11 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
 
 
 def windows(T: int) -> tuple[int, int]:
-    """Return the number of pairs among which one marked pair is, and the other: 10 and T/2 − 1, if T allows."""
-    half = T // 2 - 1
-    return min(10, half), half
+    """Return among how many pairs the one is, 10, and among how many that are then unmarked the other, T/2 − 1."""
+    return min(10, T // 2), T // 2 - 1
 
 
 def first_is_marked(T: int) -> float:
     """Return the probability that the very first pair is drawn as a marked one."""
-    early, half = windows(T)
-    return 1 / early + (1 - 1 / early) / (half - 1)
+    early, unmarked = windows(T)
+    return 1 / early + (1 - 1 / early) / unmarked

@@ -1,5 +1,6 @@
 """The two-sequence problem: noise and signal on one line."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -74,7 +75,7 @@ class TwoSequence(LogisticTask):
         check_number("tolerance", tolerance, 0, above=True)
         check_number("max_error", max_error, 0, above=True)
         check_integer("max_wrong", max_wrong, 0)
-        if len(class_targets) != 2 or class_targets[0] == class_targets[1]:
+        if not _two_numbers(class_targets):
             raise ValueError(f"class_targets must be two different numbers, got {class_targets!r}")
         super().__init__(T, splits)
         self.signal = signal
@@ -115,3 +116,11 @@ class TwoSequence(LogisticTask):
     def cues(self, batch: Batch) -> Tensor:
         """Return the informative steps."""
         return (torch.arange(batch.mask.shape[1]) < self.signal).expand_as(batch.mask)
+
+
+def _two_numbers(values: object) -> bool:
+    """Say whether these are two different numbers."""
+    if not isinstance(values, list | tuple) or len(values) != 2:
+        return False
+    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in values)
+    return numbers and values[0] != values[1]

@@ -32,28 +32,58 @@ def test_targets_are_what_a_naive_loop_adds_up(T):
     assert lengths == set(range(T, T + T // 10 + 1))
 
 
-@pytest.mark.parametrize(("T", "early", "half"), [(100, 10, 49), (22, 10, 10), (12, 5, 5)])
+@pytest.mark.parametrize(("T", "early", "half"), [(100, 10, 50), (20, 10, 10), (12, 6, 6), (6, 3, 3)])
 def test_marked_pairs_are_in_their_windows_and_reach_both_ends(T, early, half):
+    """One among the first 10; the other among the first T/2 − 1 without it, so both among the first T/2."""
     batch = Adding(T).sample(20_000, stream(1, "train", 0))
     pairs = [marked(batch, row, T) for row in range(20_000)]
     assert all(len(set(pair)) == 2 for pair in pairs)
     assert min(min(pair) for pair in pairs) == 0
     assert max(min(pair) for pair in pairs) <= early - 1  # one of them is among the first 10
-    assert max(max(pair) for pair in pairs) == half - 1  # the last of the first T/2 − 1
-    if T == 100:  # the one beyond the first 10 is uniform there: 39 places
+    assert max(max(pair) for pair in pairs) == half - 1  # which leaves T/2 steps to the end
+    if T == 100:  # 40 of the 49 unmarked pairs are beyond the first 10, and all as likely
         beyond = [max(pair) for pair in pairs if max(pair) >= 10]
         share = len(beyond) / 20_000
-        assert abs(share - 39 / 48) < 5 * (0.16 / 20_000) ** 0.5
-        for place in (10, 30, 48):
-            expected = len(beyond) / 39
+        assert abs(share - 40 / 49) < 5 * (0.16 / 20_000) ** 0.5
+        for place in (10, 30, 49):
+            expected = len(beyond) / 40
             assert abs(beyond.count(place) - expected) < 5 * expected**0.5
 
 
+def test_the_early_pair_is_one_of_the_first_ten_and_all_ten_are_as_likely():
+    """Where the other one is beyond them; a first pair that is marked shows no 1, so the ten include it."""
+    batch = Adding(100).sample(20_000, stream(1, "train", 0))
+    pairs = [marked(batch, row, 100) for row in range(20_000)]
+    early = [min(pair) for pair in pairs if max(pair) >= 10]
+    expected = len(early) / 10
+    for place in range(10):
+        assert abs(early.count(place) - expected) < 5 * (0.9 * expected) ** 0.5
+
+
+def test_a_first_pair_that_is_marked_keeps_its_marker_and_counts_as_nothing():
+    batch = Adding(100).sample(5000, stream(4, "train", 0))
+    alone = [row for row in range(5000) if (batch.inputs[row, :, 1] == 1).sum() == 1]
+    assert len(alone) > 400  # 12 % of 5000
+    for row in alone:
+        steps = batch.inputs[row].tolist()
+        (value,) = (value for value, marker in steps if marker == 1.0)
+        assert steps[0][1] == -1.0
+        assert abs(steps[0][0]) > 0.0  # there is a value, it only does not count
+        assert batch.targets[row].tolist() == pytest.approx([0.5 + value / 4], abs=1e-6)
+
+
+def test_the_cues_are_the_pairs_with_the_marker_1():
+    task = Adding(30)
+    batch = task.sample(200, stream(0, "train", 0))
+    for row, cues in enumerate(task.cues(batch).tolist()):
+        assert cues == [marker == 1.0 for _, marker in batch.inputs[row].tolist()]
+
+
 def test_how_often_the_very_first_pair_is_marked():
-    """1/10 as the early one, 9/10 · 1/48 as the other."""
+    """1/10 as the early one, 9/10 · 1/49 as the other."""
     batch = Adding(100).sample(20_000, stream(2, "train", 0))
     share = ((batch.inputs[..., 1] == 1).sum(1) == 1).double().mean().item()
-    probability = 0.1 + 0.9 / 48
+    probability = 0.1 + 0.9 / 49
     assert abs(share - probability) < 5 * (probability / 20_000) ** 0.5
 
 

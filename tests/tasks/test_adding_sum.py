@@ -17,9 +17,23 @@ def test_targets_are_the_sum_of_a_marked_value_in_each_half(T):
         assert len(marked) == 2
         assert marked[0] < T // 2 <= marked[1]
         places.append(marked)
+        assert batch.lengths[row] == T
+        assert batch.mask[row].tolist() == [t == T - 1 for t in range(T)]
         assert batch.targets[row].tolist() == pytest.approx([steps[marked[0]][0] + steps[marked[1]][0]])
     assert {place[0] for place in places} == set(range(T // 2))
     assert {place[1] for place in places} == set(range(T // 2, T))
+
+
+def test_values_and_places_are_uniform():
+    """Values have mean 1/2 and variance 1/12; the sum of two has 1/6. Of T=20, each half has ten places."""
+    n = 20_000
+    batch = AddingSum(20).sample(n, stream(1, "train", 0))
+    values = batch.inputs[..., 0].double()
+    assert abs(values.mean().item() - 1 / 2) < 5 * (1 / 12 / values.numel()) ** 0.5
+    assert abs(values.var().item() - 1 / 12) < 5 * (1 / 180 / values.numel()) ** 0.5  # 1/80 − 1/144, of (x − ½)²
+    assert abs(batch.targets.double().var().item() - 1 / 6) < 5 * (7 / 180 / n) ** 0.5  # 1/15 − 1/36, of (s − 1)²
+    counts = (batch.inputs[..., 1] == 1).sum(0)
+    assert (abs(counts - n / 10) < 5 * (n * 0.09) ** 0.5).all()
 
 
 def test_the_loss_is_the_whole_squared_error_of_a_linear_unit():
@@ -41,7 +55,7 @@ def test_the_cues_are_the_marked_steps():
     assert torch.equal(task.cues(batch), batch.inputs[..., 1] == 1)
 
 
-@pytest.mark.parametrize("T", [1, 0, True, 2.5])
+@pytest.mark.parametrize("T", [1, 0, True, 2.5, "60"])
 def test_a_sequence_without_two_halves_is_refused(T):
     with pytest.raises(ValueError, match="T must be an integer of at least 2"):
         AddingSum(T)

@@ -1,17 +1,21 @@
 import pytest
 import torch
-from reber import legal_next
+from reber import INNER, legal_next
 
 from longlag.task import Splits, stream
 from tasks.continual_embedded_reber import ContinualEmbeddedReber
 
 
-def test_a_stream_is_made_of_strings_and_the_targets_are_all_legal_symbols():
+@pytest.mark.parametrize(("T", "at_least"), [(9, 15), (20, 8)])
+def test_a_stream_is_made_of_strings_and_the_targets_are_all_legal_symbols(T, at_least):
     """Read on from E to the next B: each whole string is one of the grammar, and B is what may follow its E."""
-    task = ContinualEmbeddedReber(9, symbols=300)
+    task = ContinualEmbeddedReber(T, symbols=300)
     batch = task.sample(40, stream(0, "train", 0))
     assert batch.inputs.shape == (40, 300, 7)
     assert batch.mask.all()
+    assert batch.lengths.tolist() == [300] * 40
+    assert set(batch.inputs.unique().tolist()) == set(batch.targets.unique().tolist()) == {0.0, 1.0}
+    assert (batch.inputs.sum(-1) == 1).all()
     whole = 0
     for row in range(40):
         text = "".join(task.alphabet[k] for k in batch.inputs[row].argmax(-1).tolist())
@@ -23,10 +27,56 @@ def test_a_stream_is_made_of_strings_and_the_targets_are_all_legal_symbols():
                 break
             assert wanted[start : start + len(string) - 1] == legal_next(string)
             assert wanted[start + len(string) - 1] == {"B"}
-            assert batch.inputs.shape[1] - start >= 9
+            assert len(string) >= T
             start += len(string)
             whole += 1
-    assert whole > 40 * 15
+        if start < 300:  # the last string, cut off: it is legal so far, and so is what may come next
+            assert wanted[start:] == legal_so_far(text[start:])
+    assert whole > 40 * at_least
+
+
+def legal_so_far(beginning):
+    """Return what may follow each symbol of a beginning of an embedded string."""
+    assert beginning[0] == "B"
+    found, z, state = [{"T", "P"}, {"B"}], beginning[1:2], "start"
+    assert z in ("", "T", "P")
+    for symbol in beginning[2:]:
+        if state == "done":
+            assert symbol == z
+            found.append({"E"})
+        else:
+            state = INNER[state][symbol]
+            found.append({z} if state == "done" else set(INNER[state]))
+    return found[: len(beginning)]
+
+
+def test_the_first_whole_strings_are_as_the_grammar_draws_them():
+    """P(9) = 1/4, P(10) = 3/16, P(11) = 1/8, whatever comes after; the second symbol is T or P with ½ each."""
+    task, n = ContinualEmbeddedReber(9, symbols=60), 4000
+    batch = task.sample(n, stream(3, "train", 0))
+    firsts = []
+    for symbols in batch.inputs.argmax(-1).tolist():
+        firsts.append(next_string("".join(task.alphabet[k] for k in symbols)))
+    lengths = [0 if string is None else len(string) for string in firsts]
+    for length, probability in ((9, 0.25), (10, 0.1875), (11, 0.125)):
+        assert abs(lengths.count(length) / n - probability) < 5 * (probability * (1 - probability) / n) ** 0.5
+    assert abs((batch.inputs[:, 1, 1] == 1).double().mean().item() - 0.5) < 5 * (0.25 / n) ** 0.5
+
+
+def test_the_loss_is_half_the_squared_error_against_all_legal_symbols():
+    task = ContinualEmbeddedReber(9, symbols=12)
+    batch = task.sample(2, stream(4, "train", 0))
+    outputs = torch.randn(2, 12, 7, generator=torch.Generator().manual_seed(0))
+    total = 0.0
+    for row in range(2):
+        text = "".join(task.alphabet[k] for k in batch.inputs[row].argmax(-1).tolist())
+        string = next_string(text) or text
+        legal = legal_so_far(string) if string == text else [*legal_next(string), {"B"}]
+        legal += legal_so_far(text[len(string) :]) if len(string) < len(text) else []
+        for t in range(12):
+            for k, name in enumerate("BTPSXVE"):
+                total += (torch.sigmoid(outputs[row, t, k]).item() - (name in legal[t])) ** 2 / 2
+    assert task.loss(outputs, batch).item() == pytest.approx(total / 2, rel=1e-5)
 
 
 def next_string(text):
@@ -78,7 +128,8 @@ def test_the_cues_are_the_second_symbols():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"T": 8}, "T must be an integer of at least 9"),
+        *[({"T": T}, "T must be an integer of at least 9") for T in (8, True, 9.5, "60")],
+        ({"symbols": True}, "symbols must be an integer of at least 1, got True"),
         ({"symbols": 0}, "symbols must be an integer of at least 1, got 0"),
         ({"eval_symbols": 2.5}, "eval_symbols must be an integer of at least 1, got 2.5"),
     ],

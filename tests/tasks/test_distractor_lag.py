@@ -43,8 +43,9 @@ def test_the_trigger_comes_with_its_probability():
     assert abs(half.double().mean().item() - 1) < 5 * 1.414 / n**0.5
 
 
-def test_distractors_are_uniform():
+def test_distractors_are_uniform_and_x_and_y_as_likely():
     batch = DistractorLag(10, p=4).sample(4000, stream(2, "train", 0))
+    assert abs(batch.targets[:, 0].sum().item() - 2000) < 5 * 1000**0.5
     counts = batch.inputs[:, 2:12, :4].sum((0, 1))
     assert (abs(counts - 10_000) < 5 * 7500**0.5).all()
 
@@ -56,6 +57,8 @@ def test_an_answer_is_right_below_an_error_of_a_fifth():
     assert task.judge(outputs, batch)["acc"].tolist() == [1.0, 1.0]
     outputs[0] = torch.where(batch.targets[0] == 1, torch.tensor(0.799).logit(), torch.tensor(0.199).logit())
     assert task.judge(outputs, batch)["acc"].tolist() == [0.0, 1.0]
+    errors = (0.201, 0.199, 0.199, 0.199)  # of both outputs of both sequences
+    assert task.loss(outputs, batch).item() == pytest.approx(sum(e * e for e in errors) / 4, rel=1e-5)
     assert task.loss(torch.zeros(2, 2), batch).item() == pytest.approx(0.25)
 
 
@@ -72,7 +75,7 @@ def test_the_cue_is_the_second_symbol():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"T": 0}, "T must be an integer of at least 1"),
+        *[({"T": T}, "T must be an integer of at least 1") for T in (0, True, 3.5, "60")],
         ({"p": 0}, "p must be an integer of at least 1"),
         ({"p": 2.0}, "p must be an integer of at least 1"),
         ({"trigger_probability": 0}, "trigger_probability must be a number above 0 and at most 1, got 0"),

@@ -32,6 +32,8 @@ def test_every_string_is_one_of_the_grammar_and_the_targets_are_the_next_symbols
         legal = legal_next(string)
         length = len(string) - 1
         assert batch.lengths[row] == length
+        steps = [[float(name == symbol) for name in "BTPSXVE"] for symbol in string[:-1]]
+        assert batch.inputs[row].tolist() == steps + [[0.0] * 7] * (batch.inputs.shape[1] - length)
         assert batch.mask[row].tolist() == [t < length for t in range(batch.mask.shape[1])]
         assert [task.alphabet[k] for k in batch.targets[row, :length, 0].tolist()] == list(string[1:])
         wanted = task.wanted(batch.select(slice(row, row + 1)))[0]
@@ -49,6 +51,8 @@ def test_lengths_are_distributed_as_the_grammar_has_them(many):
     for length, probability in ((9, 0.25), (10, 0.1875), (11, 0.125)):
         share = (lengths == length).double().mean().item()
         assert abs(share - probability) < 5 * (probability * (1 - probability) / n) ** 0.5
+    second = (batch.inputs[:, 1, 1] == 1).double().mean().item()  # T rather than P
+    assert abs(second - 0.5) < 5 * (0.25 / n) ** 0.5
     different = Counter(len(string) for string in set(strings(task, batch)))
     assert [different[length] for length in (9, 10, 11)] == [4, 6, 8]
 
@@ -91,6 +95,41 @@ def test_a_string_is_right_if_legal_symbols_are_the_most_active_everywhere():
     assert judged["acc"].tolist() == [0.0] + [1.0] * 49
     length = batch.lengths[0].item()
     assert judged["symbol_acc"][0].item() == pytest.approx((length - 1) / length)
+
+
+@pytest.mark.parametrize("T", [9, 14])
+def test_every_illegal_symbol_above_a_legal_one_is_wrong_at_its_step_alone(T):
+    """Legal by the automaton of the tests: legal ones at 2 and 1, all others at 0, then one of them at 1.5."""
+    task = EmbeddedReber(T)
+    batch = task.sample(8, stream(5, "train", 0))
+    outputs = torch.zeros(*batch.mask.shape, 7)
+    for row, string in enumerate(strings(task, batch)):
+        for t, legal in enumerate(legal_next(string)):
+            for level, name in zip((1.0, 2.0), sorted(legal), strict=False):
+                outputs[row, t, "BTPSXVE".index(name)] = level
+    assert task.judge(outputs, batch)["acc"].tolist() == task.judge(outputs, batch)["symbol_acc"].tolist() == [1.0] * 8
+    for row, string in enumerate(strings(task, batch)):
+        one = batch.select(slice(row, row + 1))
+        for t, legal in enumerate(legal_next(string)):
+            for name in set("BTPSXVE") - legal:
+                raised = outputs[row : row + 1].clone()
+                raised[0, t, "BTPSXVE".index(name)] = 1.5
+                judged = task.judge(raised, one)
+                assert judged["acc"].tolist() == [0.0]
+                assert judged["symbol_acc"].item() == pytest.approx(1 - 1 / (len(string) - 1))
+
+
+def test_the_chance_loss_is_that_of_the_shares_of_all_symbols():
+    """By strings of the naive sampler: ½ Σ over steps and symbols of (share − target)²."""
+    rng, n = random.Random(1), 20_000
+    drawn = [naive_string(rng)[1:] for _ in range(n)]
+    seen = Counter("".join(drawn))
+    share = {name: seen[name] / seen.total() for name in "BTPSXVE"}
+    each = {name: sum((share[other] - (other == name)) ** 2 for other in share) / 2 for name in share}
+    losses = [sum(each[name] for name in string) for string in drawn]
+    mean = sum(losses) / n
+    deviation = (sum((loss - mean) ** 2 for loss in losses) / n) ** 0.5
+    assert abs(EmbeddedReber(9).chance_loss - mean) < 5 * deviation / n**0.5
 
 
 def test_the_loss_is_half_the_squared_error_against_the_next_symbol():

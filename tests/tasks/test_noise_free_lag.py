@@ -35,6 +35,7 @@ def test_every_output_at_every_step_has_to_be_within_a_quarter():
     wrong = right.clone()
     wrong[1, 0, 3] = torch.tensor(0.251).logit()
     assert task.judge(wrong, batch)["acc"].tolist() == [1.0, 0.0, 1.0]
+    assert task.judge(wrong, batch)["error"].tolist() == pytest.approx([0.249, 0.249 + 0.002 / 30, 0.249], abs=1e-6)
 
 
 def test_the_loss_sums_over_steps_and_outputs():

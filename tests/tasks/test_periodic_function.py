@@ -100,6 +100,7 @@ def test_solved_is_every_answer():
         ({"periods": 0}, "periods must be an integer of at least 1"),
         ({"eval_periods": 0}, "eval_periods must be an integer of at least 1"),
         ({"tolerance": 0}, "tolerance must be a number above 0, got 0"),
+        ({"tolerance": float("inf")}, "tolerance must be a number above 0, got inf"),
         ({"tolerance": True}, "tolerance must be a number above 0, got True"),
         ({"tolerance": "0.3"}, "tolerance must be a number above 0, got '0.3'"),
     ],

@@ -24,9 +24,16 @@ def test_labels_are_read_off_the_first_elements(T, signal):
         assert line[:signal] in ([1.0] * signal, [-1.0] * signal)
         target = 1.0 if line[0] == 1.0 else 0.0
         assert batch.targets[row].tolist() == [target, target]
+        assert batch.mask[row].tolist() == [t == length - 1 for t in range(batch.mask.shape[1])]
         assert not any(line[length:])
         assert all(line[signal:length])  # noise is never exactly 0
     assert lengths == set(range(T, T + T // 10 + 1))
+
+
+def test_every_length_is_as_likely():
+    lengths = TwoSequence(100).sample(11_000, stream(1, "train", 0)).lengths.tolist()
+    for length in range(100, 111):
+        assert abs(lengths.count(length) - 1000) < 5 * (1000 * 10 / 11) ** 0.5
 
 
 def test_the_noise_has_a_variance_of_a_fifth_not_a_deviation():
@@ -45,6 +52,8 @@ def test_in_3b_the_signal_is_noisy_too_and_the_label_is_that_of_the_class():
     noise = batch.inputs[:, :3, 0] - sign[:, None]
     assert abs(noise.mean().item()) < 5 * (0.2 / noise.numel()) ** 0.5
     assert abs(noise.var().item() - 0.2) < 5 * 0.2 * (2 / noise.numel()) ** 0.5
+    together = (noise[:, 0] * noise[:, 1]).mean().item()  # each element has noise of its own
+    assert abs(together) < 5 * 0.2 / 4000**0.5
     assert set(batch.targets.unique().tolist()) == {0.0, 1.0}
 
 
@@ -71,7 +80,10 @@ def test_in_3a_an_error_of_a_fifth_is_wrong():
     batch = task.sample(4, stream(0, "train", 0))
     for error, right in ((0.199, 1.0), (0.201, 0.0)):
         outputs = (batch.targets[:, :1] - error * (2 * batch.targets[:, :1] - 1)).logit()
-        assert task.judge(outputs, batch)["acc"].tolist() == [right] * 4
+        judged = task.judge(outputs, batch)
+        assert judged["acc"].tolist() == [right] * 4
+        assert judged["error"].tolist() == pytest.approx([error] * 4, abs=1e-6)
+        assert task.loss(outputs, batch).item() == pytest.approx(error**2 / 2, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +114,8 @@ def test_the_cues_are_the_informative_elements():
     ("arguments", "message"),
     [
         ({"T": 3}, "T must be an integer of at least 4 \\(signal=3 elements and a gap\\), got 3"),
+        *[({"T": T}, "T must be an integer of at least 4 ") for T in (True, 3.5, "60")],
+        *[({"signal": N}, "signal must be an integer of at least 1") for N in (True, 1.5, "3")],
         ({"signal": 0}, "signal must be an integer of at least 1, got 0"),
         ({"signal_variance": -0.1}, "signal_variance must be a number of at least 0, got -0.1"),
         ({"target_variance": "a"}, "target_variance must be a number of at least 0, got 'a'"),
@@ -110,6 +124,10 @@ def test_the_cues_are_the_informative_elements():
         ({"max_wrong": -1}, "max_wrong must be an integer of at least 0, got -1"),
         ({"class_targets": (1.0,)}, "class_targets must be two different numbers"),
         ({"class_targets": (1.0, 1.0)}, "class_targets must be two different numbers"),
+        ({"class_targets": 1.0}, "class_targets must be two different numbers"),
+        ({"class_targets": ("a", "b")}, "class_targets must be two different numbers"),
+        ({"class_targets": (True, False)}, "class_targets must be two different numbers"),
+        ({"class_targets": (float("nan"), 1.0)}, "class_targets must be two different numbers"),
     ],
 )
 def test_wrong_settings_are_refused(arguments, message):

@@ -1,5 +1,6 @@
 """Checks of a task's settings: one line that says what is wrong and gives the bound."""
 
+import math
 from typing import Any
 
 
@@ -37,7 +38,7 @@ def check_number(name: str, value: Any, low: float, high: float | None = None, a
         ValueError: it is not.
 
     """
-    fits = not isinstance(value, bool) and isinstance(value, int | float)
+    fits = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
     if not fits or not (low < value if above else low <= value) or (high is not None and value > high):
         lower = f"above {low:g}" if above else f"of at least {low:g}"
         bound = lower + ("" if high is None else f" and at most {high:g}")
