@@ -1,51 +1,90 @@
-"""The sequence model: cell + engine + readout."""
+"""The sequence model: cells + engine + readout."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from longlag.cells import Cell
-from longlag.engine import engine_named
+from longlag.engine import engine_for
 
 Readout = Literal["last", "every"]
 
 
 class SequenceModel(nn.Module):
-    """A cell, run from its initial state over a sequence, and a linear readout of its hidden state.
+    """A cell, or a stack of them, run from the initial state over a sequence, and a linear readout of the hidden state.
 
     Args:
-        cell: any cell.
+        cell: any cell; or several, from the input up: each after the first reads the hidden states of the one below.
         output_size: O, the number of outputs.
         readout: ``last`` reads the last valid hidden state, ``every`` reads them all.
-        engine: how the cell is run over time; see :mod:`longlag.engine`.
+        engine: how the cells are run over time; see :mod:`longlag.engine`.
+        dropout: the probability with which a hidden unit is dropped between two layers, at each step anew; see
+            ``forward``.
+        residual: whether each layer after the first adds what it reads to what it gives.
+        readout_bias: whether the readout has a bias.
+
+    Raises:
+        ValueError: there is no such readout or engine, the engine cannot run the cells, ``dropout`` is no probability
+            below 1, or the cells do not fit on top of each other.
 
     """
 
-    def __init__(self, cell: Cell, output_size: int, readout: Readout = "last", engine: str = "auto") -> None:
+    def __init__(
+        self,
+        cell: Cell | Sequence[Cell],
+        output_size: int,
+        readout: Readout = "last",
+        engine: str = "auto",
+        dropout: float = 0.0,
+        residual: bool = False,
+        readout_bias: bool = True,
+    ) -> None:
         super().__init__()
+        layers = [cell] if isinstance(cell, nn.Module) else list(cell)
         if readout not in ("last", "every"):
             raise ValueError(f"readout must be 'last' or 'every', got {readout!r}")
-        self.unroll = engine_named(engine)
-        self.cell = cell
-        self.readout = nn.Linear(cell.hidden_size, output_size)
+        if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
+        for below, above in pairwise(layers):
+            if above.input_size != below.hidden_size or (residual and above.hidden_size != above.input_size):
+                raise ValueError(f"a layer of {above.hidden_size} units cannot stand on one of {below.hidden_size}")
+        self.unrolls = [engine_for(engine, layer) for layer in layers]
+        self.cells = nn.ModuleList(layers)
+        self.readout = nn.Linear(layers[-1].hidden_size, output_size, bias=readout_bias)
         self.reads: Readout = readout
+        self.dropout = dropout
+        self.residual = residual
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None = None, generator: torch.Generator | None = None) -> Tensor:
         """Map sequences to outputs.
 
         Args:
             x: inputs [B, L, I], padded at the end where ``lengths`` says so.
             lengths: how many steps of each sequence are valid [B], each from 1 to L; all of them if none are given.
+            generator: of what is dropped; without one, nothing is.
 
         Returns:
             Outputs [B, O] for the readout ``last``, [B, L, O] for ``every`` (those of padded steps mean nothing).
 
         """
-        hidden, (h, _) = self.unroll(self.cell, x)  # [B, L, H], [B, H]
+        hidden = x
+        for k, (cell, unroll) in enumerate(zip(self.cells, self.unrolls, strict=True)):
+            read = hidden if k == 0 else self._dropped(hidden, generator)
+            hidden, (h, _) = unroll(cell, read)  # [B, L, H], [B, H]
+            if self.residual and k > 0:
+                hidden, h = hidden + read, h + read[:, -1]
         if self.reads == "every":
             h = hidden
         elif lengths is not None and bool((lengths < x.shape[1]).any()):
             h = hidden[torch.arange(len(x), device=x.device), lengths - 1]
         out: Tensor = self.readout(h)
         return out
+
+    def _dropped(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
+        if generator is None or self.dropout == 0:
+            return hidden
+        kept = torch.rand(hidden.shape, generator=generator, device=hidden.device) >= self.dropout
+        return hidden * kept / (1 - self.dropout)

@@ -65,7 +65,7 @@ def test_an_rnn_against_the_product_of_its_jacobians(T):
     torch.manual_seed(0)
     model = SequenceModel(RNNCell(2, 4), 2)
     x = torch.randn(3, T, 2)
-    W, b, V = (p.detach().double() for p in (model.cell.W.weight, model.cell.W.bias, model.readout.weight))
+    W, b, V = (p.detach().double() for p in (model.cells[0].W.weight, model.cells[0].W.bias, model.readout.weight))
     total = 0.0
     for sequence in x.double():
         h = torch.zeros(4, dtype=torch.float64)

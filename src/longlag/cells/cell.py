@@ -1,7 +1,7 @@
 """The contract of a recurrent cell."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,14 @@ class Cell(nn.Module, ABC):
 
     Shapes: ``x`` [B, I], ``h`` [B, H]. A cell without a memory of its own returns ``h`` twice.
 
+    What a cell claims to be is said by the attributes of its class, and ``longlag check`` holds it to that:
+
+    - ``has_cell_state``: ``c`` is a memory of its own beside ``h``.
+    - ``has_carousel``: with an open forget gate, where there is one, and a shut input gate the memory is carried
+      unchanged, and so is the error that flows back through it.
+    - ``linear_in_state``: given ``x``, the next memory is an affine map of the memory, and ``h`` is not read.
+    - ``truncated`` (of the object): the gradient is cut inside the cell on purpose, so that it is not the derivative.
+
     Args:
         input_size: I, the number of input channels; at least 1.
         hidden_size: H, the number of hidden units; at least 1.
@@ -25,11 +33,15 @@ class Cell(nn.Module, ABC):
 
     """
 
+    has_cell_state: ClassVar[bool] = False
+    has_carousel: ClassVar[bool] = False
+    linear_in_state: ClassVar[bool] = False
+    truncated: bool = False
+
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name} must be a positive integer, got {size!r}")
+            check_positive(name, size)
         self.input_size = input_size
         self.hidden_size = hidden_size
 
@@ -43,3 +55,21 @@ class Cell(nn.Module, ABC):
         """Return zeros for ``h`` and ``c``, [B, H] each; a cell with another memory or another start overrides this."""
         zeros = torch.zeros(batch_size, self.hidden_size, device=device, dtype=dtype)
         return zeros, zeros
+
+    def memory(self, state: State) -> Tensor:
+        """Return what carries the memory: ``c``, the first part of a nested ``c``, or ``h`` if there is none."""
+        h, c = state
+        while not isinstance(c, Tensor):
+            c = c[0]
+        return c if self.has_cell_state else h
+
+
+def check_positive(name: str, value: object) -> None:
+    """Check that an argument is a positive integer.
+
+    Raises:
+        ValueError: it is not.
+
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")

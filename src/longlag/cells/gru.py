@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from longlag.cells.cell import Cell, State
+from longlag.cells.cell import State
+from longlag.cells.gated import GatedCell
 
 
-class GRUCell(Cell):
+class GRUCell(GatedCell):
     """The gated recurrent unit: an LSTM's gates without a memory of its own.
 
     ::
@@ -15,7 +16,7 @@ class GRUCell(Cell):
         n = tanh(U x + a + σ(r) ⊙ (V h + d))
         h' = σ(z) ⊙ h + (1 − σ(z)) ⊙ n
 
-    Along the direct path ∂h'/∂h = σ(z): with σ(z) near 1 the error flows back unchanged, as with an LSTM's forget gate,
+    Along the direct path ∂h'/∂h = σ(z): with σ(z) near 1 the error flows back unchanged, so z is the forget gate here;
     but what is kept is what the rest of the network reads.
 
     State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
@@ -29,19 +30,32 @@ class GRUCell(Cell):
     Args:
         input_size: I.
         hidden_size: H.
+        forget_bias: the initial bias of the update gate z, the whole of it; ``None`` leaves it as ``nn.Linear`` starts.
 
     """
 
-    def __init__(self, input_size: int, hidden_size: int) -> None:
+    has_carousel = True
+    gate_names = ("r", "z")
+    forget_gate = "z"
+    packing = ("r", "z")
+
+    def __init__(self, input_size: int, hidden_size: int, forget_bias: float | None = None) -> None:
         super().__init__(input_size, hidden_size)
         self.W = nn.Linear(hidden_size + input_size, 2 * hidden_size)
         self.U = nn.Linear(input_size, hidden_size)
         self.V = nn.Linear(hidden_size, hidden_size)
+        if forget_bias is not None:
+            self.start_forget_gate(forget_bias)
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, h)`` to ``(h', h')``, [B, H] each."""
         h, _ = state
-        r, z = torch.sigmoid(self.W(torch.cat([h, x], dim=-1))).chunk(2, dim=-1)  # 2 × [B, H]
+        r, z = self.gates(x, state).values()
         n = torch.tanh(self.U(x) + r * self.V(h))
         h = z * h + (1 - z) * n
         return h, h
+
+    def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """Return σ(r) and σ(z), [B, H] each."""
+        r, z = torch.sigmoid(self.W(torch.cat([state[0], x], dim=-1))).chunk(2, dim=-1)  # 2 × [B, H]
+        return {"r": r, "z": z}

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from longlag.cells.cell import Cell, State
+from longlag.cells.cell import State
+from longlag.cells.gated import GatedCell
 
 
-class LSTMCell(Cell):
+class LSTMCell(GatedCell):
     """The long short-term memory cell whose state is kept by a forget gate.
 
     ::
@@ -33,18 +34,28 @@ class LSTMCell(Cell):
 
     """
 
+    has_cell_state = has_carousel = True
+    gate_names = ("i", "f", "o")
+    forget_gate = "f"
+    packing = ("i", "f", "g", "o")
+
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)
-        if isinstance(forget_bias, bool) or not isinstance(forget_bias, int | float):
-            raise ValueError(f"forget_bias must be a number, got {forget_bias!r}")
         self.W = nn.Linear(hidden_size + input_size, 4 * hidden_size)
-        with torch.no_grad():
-            self.W.bias[hidden_size : 2 * hidden_size].fill_(forget_bias)
+        self.start_forget_gate(forget_bias)
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, c)``, [B, H] each, to ``(h', c')``."""
-        h, c = state
-        i, f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)  # 4 × [B, H]
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        i, f, g, o = self._units(x, state)
+        c = f * state[1] + i * g
+        h = o * torch.tanh(c)
         return h, c
+
+    def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """Return σ(i), σ(f) and σ(o), [B, H] each."""
+        i, f, _, o = self._units(x, state)
+        return {"i": i, "f": f, "o": o}
+
+    def _units(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        i, f, g, o = self.W(torch.cat([state[0], x], dim=-1)).chunk(4, dim=-1)  # 4 × [B, H]
+        return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from longlag.cells.cell import Cell, State
+from longlag.cells.cell import State
+from longlag.cells.gated import GatedCell
 
 
-class CoupledLSTMCell(Cell):
+class CoupledLSTMCell(GatedCell):
     """The LSTM cell with coupled gates, i = 1 − f: it takes in as much as it forgets.
 
     ::
@@ -31,19 +32,28 @@ class CoupledLSTMCell(Cell):
 
     """
 
+    has_cell_state = has_carousel = True
+    gate_names = ("f", "o")
+    forget_gate = "f"
+    packing = ("f", "g", "o")
+
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)
-        if isinstance(forget_bias, bool) or not isinstance(forget_bias, int | float):
-            raise ValueError(f"forget_bias must be a number, got {forget_bias!r}")
         self.W = nn.Linear(hidden_size + input_size, 3 * hidden_size)
-        with torch.no_grad():
-            self.W.bias[:hidden_size].fill_(forget_bias)
+        self.start_forget_gate(forget_bias)
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, c)``, [B, H] each, to ``(h', c')``."""
-        h, c = state
-        f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(3, dim=-1)  # 3 × [B, H]
-        f = torch.sigmoid(f)
-        c = f * c + (1 - f) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
+        f, g, o = self._units(x, state)
+        c = f * state[1] + (1 - f) * g
+        h = o * torch.tanh(c)
         return h, c
+
+    def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """Return σ(f) and σ(o), [B, H] each."""
+        f, _, o = self._units(x, state)
+        return {"f": f, "o": o}
+
+    def _units(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor]:
+        f, g, o = self.W(torch.cat([state[0], x], dim=-1)).chunk(3, dim=-1)  # 3 × [B, H]
+        return torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from longlag.cli.requests import RequestError, near
 from longlag.cli.settings import located, takes, title
+from longlag.engine import engine_for
 from longlag.model import SequenceModel
 from longlag.runs import RunFolder
 from longlag.task import Task
@@ -75,12 +76,38 @@ def model_of(settings: Mapping[str, Any], task: Task) -> SequenceModel:
     """Make the sequence model; the weights come from torch's global generator, as with plain PyTorch.
 
     Raises:
-        RequestError: a setting of the cell, or the engine, is wrong.
+        RequestError: a setting of the cell, of ``init``, of ``model``, or the engine is wrong.
 
     """
-    cell = cell_of(settings["cell"], task.input_size)
+    options = dict(settings["model"])
+    layers = options.pop("layers", 1)
+    if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
+        raise RequestError(f"model.layers must be a positive integer, got {layers!r}")
+    options |= {"output_size": task.output_size, "readout": task.readout, "engine": settings["engine"]}
+    _refuse_unknown_arguments("model", {"_target_": "longlag.model.SequenceModel", **options})
+    cells = [started_cell(settings, task.input_size)]
+    while len(cells) < layers:
+        cells.append(started_cell(settings, cells[-1].hidden_size))
     with _said("engine"):
-        return SequenceModel(cell, task.output_size, readout=task.readout, engine=settings["engine"])
+        engine_for(options["engine"], cells[0])
+    with _said("model"):
+        return SequenceModel(cells, **options)
+
+
+def started_cell(settings: Mapping[str, Any], input_size: int) -> Any:
+    """Make a cell, and start its gates as ``init`` says.
+
+    Raises:
+        RequestError: a setting is wrong, or it is no cell.
+
+    """
+    if not settings["init"]:
+        return cell_of(settings["cell"], input_size)
+    start = _made("init", settings["init"])
+    cell = cell_of({key: value for key, value in settings["cell"].items() if key != "forget_bias"}, input_size)
+    with _said("init"):
+        start(cell)
+    return cell
 
 
 def cell_of(settings: Mapping[str, Any], input_size: int) -> Any:

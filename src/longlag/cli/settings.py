@@ -17,15 +17,17 @@ from longlag.cli.requests import RequestError, near
 _ABOUT_THE_COMMAND = ("study", "output_dir", "logger", "resume", "fresh", "run")
 _PARTS = ("cell", "task", "optimizer", "trainer", "logger")
 _KEYS = {
-    *_PARTS, "callbacks", "probe", "seed", "study", "output_dir", "engine", "stop_when_solved", "resume", "fresh",
+    *_PARTS, "init", "model", "callbacks", "probe", "seed", "study", "output_dir", "engine", "stop_when_solved",
+    "resume", "fresh",
 }  # fmt: skip
 
 
 def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return the settings of one job: resolved, plain, checked, and with what identifies the run under ``run``.
 
-    ``cell.forget_bias`` of a cell whose constructor takes none is set to ``None``: in a grid over it, such a cell then
-    has one and the same run for every value.
+    ``cell.forget_bias`` of a cell whose constructor takes none is set to ``None``, and so is ``init``: in a grid over
+    them, such a cell then has one and the same run for every value. Where ``init`` takes the place of
+    ``cell.forget_bias``, every cell has.
 
     Args:
         config: the composed configuration, without Hydra's own node.
@@ -48,12 +50,16 @@ def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[s
     for group in ("cell", "task"):
         own = any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides)
         names[group] = settings[group]["_target_"].rsplit(".", 1)[-1] if own else choices[group]
-    if "forget_bias" in settings["cell"] and not takes(located(settings["cell"]["_target_"]), "forget_bias"):
+    if not takes(located(settings["cell"]["_target_"]), "forget_bias"):
+        settings["init"] = {}
+        if "forget_bias" in settings["cell"]:
+            settings["cell"]["forget_bias"] = None
+    if settings["init"]:
         settings["cell"]["forget_bias"] = None
     settings["run"] = {
         **names,
         "T": settings["task"].get("T"),
-        "forget_bias": settings["cell"].get("forget_bias"),
+        "forget_bias": choices["init"] if settings["init"] else settings["cell"].get("forget_bias"),
         "seed": settings["seed"],
     }
     for name in ("resume", "fresh", "output_dir"):
@@ -136,8 +142,12 @@ def _check(settings: dict[str, Any]) -> None:
         raise RequestError(f"no {key}: it cannot be left out")
     for part in _PARTS:
         _check_part(part, settings[part])
-    if settings["probe"]:
-        _check_part("probe", settings["probe"])
+    for optional in ("init", "probe"):
+        settings[optional] = settings[optional] or {}
+        if settings[optional]:
+            _check_part(optional, settings[optional])
+    if not isinstance(settings["model"], dict):
+        raise RequestError(f"model must be a mapping, got {settings['model']!r}")
     callbacks = settings["callbacks"] or {}
     if not isinstance(callbacks, dict):
         raise RequestError(f"callbacks must be a mapping of names to callbacks, got {callbacks!r}")

@@ -5,25 +5,29 @@ from typing import Any
 
 from torch import Tensor
 
-from longlag.engine import eager
+from longlag.cells import Cell
+from longlag.engine import eager, scan, torch_modules
 
 #: ``unroll(cell, x [B, T, I], state or None) -> (outputs [B, T, H], final state)``
 Unroll = Callable[..., tuple[Tensor, Any]]
 
-_ENGINES: dict[str, Unroll] = {"eager": eager.unroll}
 
-
-def engine_named(name: str) -> Unroll:
-    """Return the engine ``name``; ``auto`` is the fastest that serves every cell.
+def engine_for(name: str, cell: Cell) -> Unroll:
+    """Return the engine ``name`` for a cell; ``auto`` is the reference, which serves every cell.
 
     Raises:
-        ValueError: there is no such engine.
+        ValueError: there is no such engine, or it cannot run this cell.
 
     """
-    try:
-        return _ENGINES["eager" if name == "auto" else name]
-    except KeyError:
-        raise ValueError(f"engine must be one of auto, {', '.join(_ENGINES)}; got {name!r}") from None
+    if name in ("auto", "eager"):
+        return eager.unroll
+    if name == "torch":
+        torch_modules.check(cell)
+        return torch_modules.unroll
+    if name == "scan":
+        scan.check(cell)
+        return scan.unroll
+    raise ValueError(f"engine must be one of auto, eager, torch, scan; got {name!r}")
 
 
-__all__ = ["Unroll", "engine_named"]
+__all__ = ["Unroll", "engine_for"]

@@ -1,5 +1,6 @@
 """The LightningModule: loss, metrics, logging and optimizer around a sequence model."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -30,11 +31,13 @@ class SequenceModule(LightningModule):
         model: the model to train.
         task: the task, which gives the loss and the figures that are recorded.
         optimizer: makes the optimizer from the parameters.
+        seed: decides what is dropped where the model has dropout, as a pure function of it, the step and the device.
 
     """
 
-    def __init__(self, model: SequenceModel, task: Task, optimizer: OptimizerFactory) -> None:
+    def __init__(self, model: SequenceModel, task: Task, optimizer: OptimizerFactory, seed: int = 0) -> None:
         super().__init__()
+        self.seed = seed
         self.model = model
         self.task = task
         self.make_optimizer = optimizer
@@ -60,7 +63,7 @@ class SequenceModule(LightningModule):
             Diverged: the loss is not finite, on any device.
 
         """
-        outputs = self(batch)
+        outputs = self.model(batch.inputs, batch.lengths, self._dropping(batch_idx))
         loss = self.task.loss(outputs, batch)
         finite = torch.isfinite(loss.detach())
         if self.trainer.world_size > 1:  # all ranks stop together, or the others would wait for ever
@@ -135,6 +138,15 @@ class SequenceModule(LightningModule):
         if self.trainer.is_global_zero:
             for logger in self.trainer.loggers:
                 logger.log_metrics({**values, "sequences": self.sequences}, step=self.trainer.global_step)
+
+    def _dropping(self, batch_idx: int) -> torch.Generator | None:
+        """Return the generator of what is dropped in this step, so that a resumed run drops the same."""
+        if self.model.dropout == 0:
+            return None
+        half = batch_idx % self.trainer.accumulate_grad_batches
+        what = f"dropout {self.seed} {self.trainer.global_rank} {self.trainer.global_step} {half}"
+        digest = hashlib.blake2s(what.encode(), digest_size=4).digest()
+        return torch.Generator(self.device).manual_seed(int.from_bytes(digest))
 
     def _taken(self, split: str) -> dict[str, float]:
         """Return the means of a split, and begin new ones."""

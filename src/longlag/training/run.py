@@ -108,7 +108,7 @@ class _Run:
         model = plan.model()
         checkpoint = plan.folder.last_checkpoint if plan.folder.last_checkpoint.exists() else None
         self.loggers = plan.loggers(self._card(checkpoint is not None))
-        self.module = SequenceModule(model, plan.task, plan.optimizer)
+        self.module = SequenceModule(model, plan.task, plan.optimizer, plan.seed)
         self.trainer = plan.make_trainer(self.loggers, self._callbacks())
         self.trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint)
         self.trainer.test(self.module, datamodule=plan.task, verbose=False)

@@ -1,0 +1,49 @@
+"""The contract of a cell with gates: which they are, what they say, and where their biases lie."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from longlag.cells.cell import Cell, State
+
+
+class GatedCell(Cell):
+    """A cell with gates.
+
+    - ``gate_names``: its gates. One called ``i`` is an input gate of its own, which adds to the memory.
+    - ``forget_gate``: the name of the gate by which the memory is multiplied, so that 1 keeps it; ``None`` if there is
+      none. If there is one, the constructor takes ``forget_bias``, and ``longlag.cells.init`` has other ways to start.
+    - ``refine_gate``: the name of a gate that bends the forget gate (Gu et al. 2020), ``None`` if there is none.
+    - ``packing``: what the rows of ``nn.Linear`` ``W`` are, in equal parts; a cell whose gates lie elsewhere overrides
+      ``gate_bias``.
+    """
+
+    gate_names: ClassVar[tuple[str, ...]] = ()
+    forget_gate: ClassVar[str | None] = None
+    refine_gate: ClassVar[str | None] = None
+    packing: ClassVar[tuple[str, ...]] = ()
+    W: nn.Linear
+
+    @abstractmethod
+    def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
+        """Return the gates of the step from ``state`` with input ``x`` [B, I]: name -> values in [0, 1], [B, …]."""
+
+    def gate_bias(self, name: str) -> Tensor:
+        """Return the whole bias of a gate; what is written into this tensor is written into the parameter."""
+        return self.W.bias.detach().view(len(self.packing), -1)[self.packing.index(name)]
+
+    def start_forget_gate(self, bias: float | Tensor) -> None:
+        """Set the initial bias of the forget gate, the same for all its units or one each.
+
+        With no input the gate is then σ(bias), whatever the gate is made of.
+
+        Raises:
+            ValueError: the bias is not a number.
+
+        """
+        if isinstance(bias, bool) or not isinstance(bias, int | float | Tensor):
+            raise ValueError(f"forget_bias must be a number, got {bias!r}")
+        assert self.forget_gate is not None
+        self.gate_bias(self.forget_gate).copy_(torch.as_tensor(bias))

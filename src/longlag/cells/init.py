@@ -1,0 +1,110 @@
+"""How the forget gates of a cell start, where that is not one constant for all of them.
+
+Each is a function of any :class:`~longlag.cells.gated.GatedCell` with a forget gate: it overwrites the biases that the
+cell's constructor has set. Random ones come from torch's global generator, as all initial weights do.
+"""
+
+import torch
+from torch import Tensor
+
+from longlag.cells.gated import GatedCell
+
+
+class Staggered:
+    """Forget biases that rise from block to block, from ``first`` to ``last`` in equal steps.
+
+    Input and output gates, where they are gates of their own, start with the negative of it: the blocks are then taken
+    into use one after the other, and do not all come to store the same thing. Without blocks every unit is one.
+
+    Source: Gers, Schmidhuber & Cummins 2000, the continual embedded Reber grammar: four blocks, 0.5, 1.0, 1.5 and 2.0.
+
+    Args:
+        first: the forget bias of the first block.
+        last: that of the last one.
+
+    Raises:
+        ValueError: one of them is not a number.
+
+    """
+
+    def __init__(self, first: float, last: float) -> None:
+        for name, value in (("first", first), ("last", last)):
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ValueError(f"{name} must be a number, got {value!r}")
+        self.first = first
+        self.last = last
+
+    def __call__(self, cell: GatedCell) -> None:
+        """Start the gates of ``cell``."""
+        bias = torch.linspace(self.first, self.last, _forget_bias(cell).numel())
+        cell.start_forget_gate(bias)
+        for name in ("i", "o"):
+            if name in cell.gate_names:
+                cell.gate_bias(name).copy_(-bias)
+
+
+class Chrono:
+    """Forget biases for lags up to ``T_max``: b_f ~ log U[1, T_max − 1], and b_i = −b_f.
+
+    A unit with bias b_f forgets over about 1 + exp(b_f) steps, so the units together cover all times up to ``T_max``.
+
+    Source: Tallec & Ollivier 2018 (chrono initialization) for the LSTM; a single gate, such as
+    that of a GRU, gets the same b_f.
+
+    Args:
+        T_max: the longest lag to be expected, in steps; at least 2.
+
+    Raises:
+        ValueError: it is not an integer of at least 2.
+
+    """
+
+    def __init__(self, T_max: int) -> None:
+        if isinstance(T_max, bool) or not isinstance(T_max, int) or T_max < 2:
+            raise ValueError(f"T_max must be an integer of at least 2, got {T_max!r}")
+        self.T_max = T_max
+
+    def __call__(self, cell: GatedCell) -> None:
+        """Start the gates of ``cell``."""
+        bias = _forget_bias(cell)
+        drawn = torch.empty(bias.shape).uniform_(1, self.T_max - 1).log_()
+        cell.start_forget_gate(drawn)
+        if "i" in cell.gate_names:
+            cell.gate_bias("i").copy_(-drawn)
+
+
+class Uniform:
+    """Forget gates that are uniform to begin with: b_f = −log(1/u − 1) with u ~ U[1/H, 1 − 1/H], so that σ(b_f) = u.
+
+    With a refine gate, whose bias starts as −b_f, this is the initialisation of the UR-LSTM.
+
+    Source: Gu, Gulcehre, Paine, Hoffman & Pascanu 2020 (uniform gate initialization).
+    """
+
+    def __call__(self, cell: GatedCell) -> None:
+        """Start the gates of ``cell``.
+
+        Raises:
+            ValueError: the cell has a single unit, for which there is no such interval.
+
+        """
+        bias = _forget_bias(cell)
+        H = bias.numel()
+        if H < 2:
+            raise ValueError("uniform gates want at least two units")
+        drawn = torch.logit(torch.empty(bias.shape).uniform_(1 / H, 1 - 1 / H))
+        cell.start_forget_gate(drawn)
+        if cell.refine_gate is not None:
+            cell.gate_bias(cell.refine_gate).copy_(-drawn)
+
+
+def _forget_bias(cell: GatedCell) -> Tensor:
+    """Return the bias of the forget gate.
+
+    Raises:
+        ValueError: the cell has none.
+
+    """
+    if getattr(cell, "forget_gate", None) is None:
+        raise ValueError(f"{type(cell).__name__} has no forget gate; a longlag.cells.GatedCell with one is wanted")
+    return cell.gate_bias(cell.forget_gate)  # type: ignore[arg-type]
