@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from longlag.cli.configs import conf_dir
+
+CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 SOLUTION = """
         z = z.chunk(4, dim=-1)
         i, f, o = (torch.sigmoid(z[k]) for k in (0, 1, 3))
@@ -15,7 +18,7 @@ SOLUTION = """
 @pytest.fixture(autouse=True)
 def _forget_modules():
     yield
-    for name in ("my_cells", "wrong_cells"):
+    for name in ("my_cells", "wrong_cells", "my_broken_cells"):
         sys.modules.pop(name, None)
     importlib.invalidate_caches()
 
@@ -24,8 +27,35 @@ def lines(said):
     return said.out.splitlines()
 
 
+def test_the_kit_says_what_it_found_and_the_figures(longlag):
+    said = longlag("check", "cell=gru")
+    assert said.code == 0
+    assert [line.split("  ")[0].strip() for line in lines(said)[:12]] == [*["pass"] * 11, "does not apply"]
+    heading, row = lines(said)[13:15]
+    assert heading.split("  ")[0] == "cell"
+    assert row.split()[:5] == ["gru", "11", "0", "3,392", "1"]  # 3·32·(32 + 2 + 1) weights and the second bias of n
+    assert lines(said)[-1] == "all that apply passed"
+
+
+def test_several_cells_are_a_row_each(longlag):
+    said = longlag("check", "cell=lstm,rnn", "cell.hidden_size=8")
+    assert said.code == 0
+    assert [line.split()[0] for line in lines(said)[2:4]] == ["lstm", "rnn"]
+    assert lines(said)[2].split()[3:5] == [str(4 * 8 * 11), "2"]
+
+
+def test_a_broken_cell_of_the_readers_own_exits_with_1(longlag, tmp_path):
+    source = Path(__file__).parents[1] / "conformance" / "broken_cells.py"
+    (tmp_path / "my_broken_cells.py").write_text(source.read_text())
+    said = longlag("check", "cell._target_=my_broken_cells.BiasTwice")
+    assert said.code == 1
+    (line,) = (line for line in lines(said) if line.startswith("fail"))
+    assert line == "fail            effective forget bias: -2, 0, 2, 6, 14 where -1, 0, 1, 3, 7 is written"
+    assert lines(said)[-1] == "1 failed"
+
+
 def test_the_lstm_passes_all_six(longlag):
-    said = longlag("check")
+    said = longlag("check", "--exercise")
     assert said.code == 0
     assert [line.split()[:2] for line in lines(said)[:6]] == [[f"({k})", "pass"] for k in range(1, 7)]
     assert "8.7e-07 against 7.3e-17" in lines(said)[4]
@@ -33,7 +63,7 @@ def test_the_lstm_passes_all_six(longlag):
 
 
 def test_the_rnn_is_told_why_four_do_not_apply(longlag):
-    said = longlag("check", "cell=rnn")
+    said = longlag("check", "--exercise", "cell=rnn")
     assert said.code == 0
     assert sum("does not apply" in line for line in lines(said)) == 4
     assert "this cell is the RNN that others are compared with" in said.out
@@ -43,9 +73,9 @@ def test_the_stub_fails_until_it_is_filled_in(longlag, tmp_path):
     said = longlag("check", "--stub", "my_cells.py")
     assert said.code == 0
     stub = tmp_path / "my_cells.py"
-    assert "longlag check cell._target_=my_cells.MyLSTM" in stub.read_text()
+    assert "longlag check --exercise cell._target_=my_cells.MyLSTM" in stub.read_text()
 
-    said = longlag("check", "cell._target_=my_cells.MyLSTM")
+    said = longlag("check", "--exercise", "cell._target_=my_cells.MyLSTM")
     assert said.code == 1
     assert "NotImplementedError: the equations of the LSTM are still to be filled in" in said.out
 
@@ -58,7 +88,7 @@ def test_the_stub_fails_until_it_is_filled_in(longlag, tmp_path):
     stub.write_text(head + SOLUTION)
     sys.modules.pop("my_cells")
     importlib.invalidate_caches()
-    said = longlag("check", "cell._target_=my_cells.MyLSTM")
+    said = longlag("check", "--exercise", "cell._target_=my_cells.MyLSTM")
     assert said.out.splitlines()[-1] == "all that apply passed"
     assert said.code == 0
 
@@ -70,7 +100,7 @@ def wrong_cells(tmp_path):
 
 
 def test_a_wrong_cell_of_the_readers_own_exits_with_1(longlag, wrong_cells):
-    said = longlag("check", "cell._target_=wrong_cells.ReturnsCAsH")
+    said = longlag("check", "--exercise", "cell._target_=wrong_cells.ReturnsCAsH")
     assert said.code == 1
     assert lines(said)[1].startswith("(2) fail ")
     assert lines(said)[-1].endswith("of 6 failed")
@@ -79,7 +109,7 @@ def test_a_wrong_cell_of_the_readers_own_exits_with_1(longlag, wrong_cells):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["NotAdditive", "SwappedInputAndForget", "ScalesTheGradient", "DetachesTheState"])
 def test_wrong_cells_that_do_not_learn_either(longlag, wrong_cells, name):
-    said = longlag("check", f"cell._target_=wrong_cells.{name}")
+    said = longlag("check", "--exercise", f"cell._target_=wrong_cells.{name}")
     assert said.code == 1
     assert lines(said)[1].startswith("(2) fail ")
 
@@ -97,7 +127,7 @@ def test_a_stub_never_overwrites_a_solution(longlag, tmp_path):
     [
         (["task.T=20"], "longlag check takes cell=… and cell.…=…, got 'task.T=20'"),
         (["--foo"], "unrecognized arguments: --foo; longlag check --help shows what there is"),
-        (["cell=nope"], "no cell 'nope'; there are: gru, irnn, lstm, lstm_coupled, rnn"),
+        (["cell=nope"], f"no cell 'nope'; there are: {', '.join(CELLS)}"),
         (["cell.forget=1"], "no key 'cell.forget'; did you mean cell.forget_bias?"),
         (["cell.forget_bias=big"], "cell: forget_bias must be a number, got 'big'"),
         (
@@ -119,9 +149,9 @@ def test_wrong_requests_are_one_line(longlag, arguments, message):
 def test_a_cell_of_a_yaml_of_its_own(longlag, tmp_path, wrong_cells):
     (tmp_path / "conf" / "cell").mkdir(parents=True)
     (tmp_path / "conf" / "cell" / "mine.yaml").write_text("_target_: wrong_cells.ReturnsCAsH\nhidden_size: 32\n")
-    said = longlag("check", "cell=mine", "--config-dir", "conf")
+    said = longlag("check", "--exercise", "cell=mine", "--config-dir", "conf")
     assert said.code == 1
-    assert "no cell 'mine'; there are: gru, irnn, lstm" in longlag("check", "cell=mine").err
+    assert f"no cell 'mine'; there are: {', '.join(CELLS)}" in longlag("check", "cell=mine").err
 
 
 def test_a_plain_module_can_be_checked_too(longlag, tmp_path):
@@ -135,6 +165,9 @@ def test_a_plain_module_can_be_checked_too(longlag, tmp_path):
         "        return zeros, zeros\n\n"
         "    def forward(self, x, state):\n        h = self.map(x, state[0])\n        return h, h\n"
     )
-    found = lines(longlag("check", "cell._target_=my_cells.Plain"))
+    found = lines(longlag("check", "--exercise", "cell._target_=my_cells.Plain"))
     assert [line.split()[1] for line in (found[0], found[4], found[5])] == ["pass", "pass", "pass"]
     assert "does not apply" in found[1]
+    said = longlag("check", "cell._target_=my_cells.Plain")
+    assert said.code == 0
+    assert sum(line.startswith("pass") for line in lines(said)) == 7

@@ -8,7 +8,7 @@ from printed import runs
 from longlag.cli.requests import RequestError
 
 WRONG = [
-    (["cell=nope"], "no cell 'nope'; there are: gru, irnn, lstm"),
+    (["cell=nope"], "no cell 'nope'; there are: causal_attention, gru, irnn"),
     (["task=nope"], "no task 'nope'; there are: adding, adding_sum"),
     (["trainer=tpu"], "no trainer 'tpu'; there are: cpu, ddp, ddp_cpu, gpu"),
     (["task.T=2"], "task: T must be an integer of at least 3 (2 bits and a gap), got 2"),
@@ -20,6 +20,14 @@ WRONG = [
     (["sed=8"], "no key 'sed'; did you mean seed or task.splits.seed?"),
     (["cel=rnn"], "no key 'cel'; did you mean cell?"),
     (["+cell.depth=2"], "cell: longlag.cells.lstm.LSTMCell takes no 'depth' (~cell.depth leaves it out)"),
+    (["init=nope"], "no init 'nope'; there are: chrono, constant, staggered, uniform"),
+    (["init=chrono", "init.T_max=1"], "init: T_max must be an integer of at least 2, got 1"),
+    (["init=uniform", "cell.hidden_size=1"], "init: uniform gates want at least two units"),
+    (["model.layers=0"], "model.layers must be a positive integer, got 0"),
+    (["model.layer=2"], "no key 'model.layer'; did you mean model.layers?"),
+    (["+model.depth=2"], "model: longlag.model.SequenceModel takes no 'depth'"),
+    (["model.dropout=1"], "model: dropout must be at least 0 and less than 1, got 1"),
+    (["engine=torch", "cell=lstm_coupled"], "engine: engine=torch runs LSTMCell, GRUCell, RNNCell, IRNNCell; Coupled"),
     (["engine=warp"], "engine: engine must be one of auto, eager, torch, scan; got 'warp'"),
     (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
     (["trainer.max_steps=0"], "trainer.max_steps must be a positive integer, got 0"),
@@ -33,7 +41,7 @@ WRONG = [
     (["task.T="], "task: T must be an integer of at least 3 (2 bits and a gap), got ''"),
     (["seed=[1"], "cannot read 'seed=[1': no viable alternative at input '[1'"),
     (["-m", "task.T=60,2"], "task: T must be an integer of at least 3 (2 bits and a gap), got 2"),
-    (["-m", "cell=lstm,nope"], "no cell 'nope'; there are: gru, irnn, lstm"),
+    (["-m", "cell=lstm,nope"], "no cell 'nope'; there are: causal_attention, gru, irnn"),
     (["trainer.val_check_interval=0"], "trainer.val_check_interval must be a positive integer, got 0"),
     (["trainer.val_check_interval=0.5"], "trainer.val_check_interval must be a positive integer, got 0.5"),
     (["trainer.log_every_n_steps=0"], "trainer.log_every_n_steps must be a positive integer, got 0"),

@@ -7,7 +7,8 @@ import yaml
 from printed import runs, table
 from processes import started, wait_for_checkpoint
 
-from longlag.cli.configs import conf_dir
+from longlag.cli.assemble import model_of, task_of
+from longlag.cli.configs import conf_dir, settings_of
 from longlag.runs import read_study
 
 
@@ -44,6 +45,31 @@ def test_a_cell_without_a_forget_gate_is_run_once_in_a_grid_over_its_bias(longla
     assert len(runs()) == 4
     rnn = next(run for run in runs() if run.config["run"]["cell"] == "rnn")
     assert rnn.config["cell"]["forget_bias"] is None
+
+
+def test_an_init_takes_the_place_of_the_forget_bias_and_is_run_once_in_a_grid_over_it(longlag, tiny):
+    said = longlag("train", "-m", *tiny, "cell=rnn,lstm", "init=constant,chrono", "cell.forget_bias=1,3")
+    assert said.code == 0
+    assert [(row[0], row[3]) for row in table(said)] == [
+        ("rnn", "-"), ("lstm", "1"), ("lstm", "3"), ("lstm", "chrono"),
+    ]  # fmt: skip
+    chrono = next(run for run in runs() if run.config["run"]["forget_bias"] == "chrono")
+    assert chrono.config["init"] == {"_target_": "longlag.cells.init.Chrono", "T_max": 8}  # the task's T
+    assert chrono.config["cell"]["forget_bias"] is None
+    assert chrono.folder.path.name.startswith("lstm-delayed_xor-T8-bchrono-seed0-")
+
+
+def test_the_gates_start_as_init_says_in_every_layer():
+    settings = settings_of(["init=staggered", "init.last=3.5", "cell.hidden_size=4", "model.layers=2"])
+    model = model_of(settings, task_of(settings))
+    assert [cell.gate_bias("f").tolist() for cell in model.cells] == [[0.5, 1.5, 2.5, 3.5]] * 2
+
+
+def test_a_stack_is_trained(longlag, tiny):
+    said = longlag("train", *tiny, "model.layers=2", "model.dropout=0.1", "model.residual=true", "cell=gru")
+    assert said.code == 0
+    one, two = 4 * 2 * (4 + 2 + 1) + 4 * (2 + 1) + 4 * (4 + 1), 4 * 2 * (4 + 4 + 1) + 2 * 4 * (4 + 1)
+    assert runs()[0].summary["parameters"] == one + two + 2 * (4 + 1)
 
 
 def test_overrides_reach_everything(longlag, tiny):

@@ -18,7 +18,7 @@ class _Scale(torch.autograd.Function):
 class Steps(LSTMCell):
     """The right LSTM, with its parts as methods, so that a mistake is one line."""
 
-    def gates(self, h, x):
+    def parts(self, h, x):
         i, f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)
         return i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
 
@@ -30,7 +30,7 @@ class Steps(LSTMCell):
 
     def forward(self, x, state):
         h, c = state
-        i, f, g, o = self.gates(h, x)
+        i, f, g, o = self.parts(h, x)
         c = self.new_c(i, f, g, c)
         return self.new_h(o, c), c
 
@@ -46,19 +46,19 @@ class ForgetsByMultiplying(Steps):
 
 
 class SwappedInputAndForget(Steps):
-    def gates(self, h, x):
-        i, f, g, o = super().gates(h, x)
+    def parts(self, h, x):
+        i, f, g, o = super().parts(h, x)
         return f, i, g, o
 
 
 class SwappedForgetAndOutput(Steps):
-    def gates(self, h, x):
-        i, f, g, o = super().gates(h, x)
+    def parts(self, h, x):
+        i, f, g, o = super().parts(h, x)
         return i, o, g, f
 
 
 class SwappedCandidateAndOutput(Steps):
-    def gates(self, h, x):
+    def parts(self, h, x):
         i, f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)
         return i.sigmoid(), f.sigmoid(), o.tanh(), g.sigmoid()
 
@@ -75,7 +75,7 @@ class NoTanhOnTheOutput(Steps):
 
 
 class TanhGates(Steps):
-    def gates(self, h, x):
+    def parts(self, h, x):
         i, f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)
         return i.tanh(), f.sigmoid(), g.tanh(), o.sigmoid()
 
@@ -97,8 +97,8 @@ class DetachesTheState(Steps):
 class ReadsOnlyTheInput(Steps):
     """Never looks at h: the values are an LSTM's, but not those that its W says."""
 
-    def gates(self, h, x):
-        return super().gates(torch.zeros_like(h), x)
+    def parts(self, h, x):
+        return super().parts(torch.zeros_like(h), x)
 
 
 class ForgetsToReturnTheState(Steps):

@@ -158,7 +158,14 @@ def test_a_run_that_raises_is_failed_with_its_traceback_in_the_log(plan):
 
 @pytest.mark.parametrize("cut_at", [3, 4, 5])
 @pytest.mark.parametrize(
-    "data", [(), ("task/splits=endless", "task.splits.batch_size=8"), ("task.splits.batch_size=64",)]
+    "data",
+    [
+        (),
+        ("task/splits=endless", "task.splits.batch_size=8"),
+        ("task.splits.batch_size=64",),
+        ("model.layers=2", "model.dropout=0.3", "model.residual=true"),
+        ("engine=torch",),
+    ],
 )
 def test_a_run_that_was_cut_and_resumed_has_the_very_weights_of_one_that_was_not(plan, cut_at, data):
     whole = plan(*data, folder="whole")
@@ -175,6 +182,36 @@ def test_a_run_that_was_cut_and_resumed_has_the_very_weights_of_one_that_was_not
     assert read_metrics(whole.folder.metrics) == read_metrics(cut.folder.metrics)
     one, other = whole.folder.read_summary(), cut.folder.read_summary()
     assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
+
+
+def test_what_is_dropped_follows_from_the_seed_and_the_step(plan):
+    """Two runs of one seed drop the same, one of another seed drops something else, and every step something new."""
+
+    class Drawn(Callback):
+        def __init__(self):
+            self.values = []
+
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            self.values.append(tuple(torch.rand(5, generator=pl_module._dropping(batch_idx)).tolist()))
+
+    dropping = ("model.layers=2", "model.dropout=0.3", "task.splits.seed=0")
+    notes, plans = [Drawn() for _ in range(3)], []
+    for note, seed, folder in zip(notes, (0, 0, 1), "abc", strict=True):
+        plans.append(plan(*dropping, f"seed={seed}", folder=folder, callbacks=[note]))
+        train_run(plans[-1])
+    assert notes[0].values == notes[1].values
+    assert len({*notes[0].values, *notes[2].values}) == 12
+    assert equal(weights(plans[0]), weights(plans[1]))
+
+
+def test_a_resumed_run_with_accumulated_gradients_drops_what_it_would_have_dropped(plan):
+    settings = ("model.layers=2", "model.dropout=0.3", "trainer.accumulate_grad_batches=2")
+    whole = plan(*settings, folder="whole")
+    train_run(whole)
+    cut = plan(*settings, folder="cut", callbacks=[At(4, raising(KeyboardInterrupt()))])
+    assert train_run(cut).state == "interrupted"
+    assert train_run(plan(*settings, folder="cut")).state == "done"
+    assert equal(weights(whole), weights(cut))
 
 
 def test_a_run_that_failed_before_its_first_checkpoint_starts_over(plan):

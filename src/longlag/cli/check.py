@@ -1,19 +1,23 @@
-"""``longlag check``: the six checks of a cell, one line each."""
+"""``longlag check``: is a cell what it claims to be, and what is it in figures."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from longlag.cli.arguments import Parser
-from longlag.cli.configs import settings_of
+from longlag.cli.configs import all_settings_of, settings_of
 from longlag.cli.requests import RequestError
 
 if TYPE_CHECKING:
-    from longlag.conformance.checks import Checks
+    from longlag.conformance.measures import Measures
+    from longlag.conformance.result import Result
+    from longlag.conformance.six import SixChecks
 
 _STYLES = {"pass": "green", "fail": "bold red", "does not apply": "yellow"}
 
@@ -27,26 +31,94 @@ def run(arguments: Sequence[str]) -> int:
     """
     parser = Parser(
         "check",
-        "Six checks of a cell: is it the LSTM that it should be? They take about ten seconds.",
-        ["longlag check cell=lstm", "longlag check --stub my_cells.py", "longlag check cell._target_=my_cells.MyLSTM"],
+        "The conformance kit: twelve checks of any cell, yours too, and its figures. The checks follow what the class"
+        " of the cell claims: a cell state, gates, a constant error carousel, a state that is linear.",
+        [
+            "longlag check cell=gru",
+            "longlag check 'cell=glob(*)'",
+            "longlag check cell._target_=my_cells.MyCell",
+            "longlag check --stub my_cells.py",
+            "longlag check --exercise cell._target_=my_cells.MyLSTM",
+        ],
         takes=["cell"],
+    )
+    parser.add_argument(
+        "--exercise", action="store_true", help="six checks instead: is it the LSTM that it should be? (ten seconds)"
     )
     parser.add_argument("--stub", metavar="FILE", help="write a cell with the equations left to fill in, and stop")
     options = parser.parsed(arguments)
     if options.stub is not None:
         return _write_stub(Path(options.stub))
-    checks = _checks(options.overrides, options.config_dir)
     console = Console() if sys.stdout.isatty() else Console(width=200)
+    if options.exercise:
+        return _exercise(settings_of(options.overrides, options.config_dir), console)
+    return _kit(all_settings_of(options.overrides, options.config_dir), console)
+
+
+def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
+    from longlag.cli.assemble import cell_of, task_of
+    from longlag.conformance.kit import Kit
+    from longlag.conformance.measures import measure
+
+    input_size = task_of(settings[0]).input_size
+
+    def maker(cell: Mapping[str, Any]) -> Callable[..., Any]:
+        return lambda **changes: cell_of({**cell, **changes}, input_size)
+
+    makes = [maker(each["cell"]) for each in settings]
+    for make in makes:
+        make()  # a wrong setting is the request's fault, not the cell's
+    rows: list[tuple[str, list[Result], Measures | None]] = []
+    for number, (each, make) in enumerate(zip(settings, makes, strict=True), start=1):
+        name = each["run"]["cell"]
+        with console.status(f"checking {name} ({number} of {len(settings)})"):
+            results = list(Kit(make, input_size).run())
+            measures = None if results[0].verdict == "fail" else measure(make, input_size)
+        rows.append((name, results, measures))
+        for result in results if len(settings) == 1 else [one for one in results if one.verdict == "fail"]:
+            _print(result, console, "" if len(settings) == 1 else f"{name}: ")
+    console.print()
+    console.print(_table(rows, console))
+    failed = sum(result.verdict == "fail" for _, results, _ in rows for result in results)
+    console.print("\nall that apply passed" if not failed else f"\n{failed} failed", highlight=False)
+    return 1 if failed else 0
+
+
+def _table(rows: "Sequence[tuple[str, list[Result], Measures | None]]", console: Console) -> Table:
+    """Return a row a cell: how the checks went, and its figures."""
+    from longlag.conformance.measures import LAGS
+
+    ruled = console.is_terminal
+    table = Table(box=box.SIMPLE_HEAD if ruled else None, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("cell")
+    headings = ["passed", "failed", "parameters", "state per unit", *(f"early gradient T={T}" for T in LAGS), "µs/step"]
+    for heading in headings:
+        table.add_column(heading, justify="right", vertical="bottom")
+    for name, results, measures in rows:
+        counts = [str(sum(result.verdict == verdict for result in results)) for verdict in ("pass", "fail")]
+        figures = ["-"] * 5
+        if measures is not None:
+            gradients = (f"{gradient:.1e}" for gradient in measures.early_gradients)
+            figures = [f"{measures.parameters:,}", f"{measures.state:g}", *gradients, f"{measures.step_us:.0f}"]
+        table.add_row(name, *counts, *figures)
+    return table
+
+
+def _exercise(settings: dict[str, Any], console: Console) -> int:
     failed = 0
-    for result in _shown(checks, console):
+    for number, result in enumerate(_shown(_six_checks(settings), console), start=1):
         failed += result.verdict == "fail"
-        verdict = f"[{_STYLES[result.verdict]}]{result.verdict:14}[/]"
-        console.print(f"({result.number}) {verdict}  {result.name}: {escape(result.figure)}", highlight=False)
+        _print(result, console, f"({number}) ")
     console.print("all that apply passed" if not failed else f"{failed} of 6 failed", highlight=False)
     return 1 if failed else 0
 
 
-def _shown(checks: "Checks", console: Console) -> Any:
+def _print(result: "Result", console: Console, before: str) -> None:
+    verdict = f"[{_STYLES[result.verdict]}]{result.verdict:14}[/]"
+    console.print(f"{before}{verdict}  {result.name}: {escape(result.figure)}", highlight=False)
+
+
+def _shown(checks: "SixChecks", console: Console) -> "Iterator[Result]":
     """Make the checks under a spinner that counts the training steps, where there is a terminal."""
     if not console.is_terminal:
         yield from checks.run()
@@ -58,17 +130,16 @@ def _shown(checks: "Checks", console: Console) -> Any:
             yield result
 
 
-def _checks(overrides: Sequence[str], config_dir: str | None) -> "Checks":
-    settings = settings_of(overrides, config_dir)
+def _six_checks(settings: dict[str, Any]) -> "SixChecks":
     baseline = settings_of(["cell=rnn"])
 
     from longlag.cli.assemble import cell_of, task_of
-    from longlag.conformance.checks import Checks
     from longlag.conformance.exercise import Exercise
+    from longlag.conformance.six import SixChecks
 
     task = task_of(settings)
     cell_of(settings["cell"], task.input_size)  # a wrong setting is the request's fault, not the cell's
-    return Checks(
+    return SixChecks(
         make=lambda size: cell_of({**settings["cell"], "hidden_size": size}, task.input_size),
         make_rnn=lambda size: cell_of({**baseline["cell"], "hidden_size": size}, task.input_size),
         exercise=Exercise(task),
@@ -87,5 +158,5 @@ def _write_stub(path: Path) -> int:
         raise RequestError(f"--stub: {path} is there already; name another file") from None
     except OSError as error:
         raise RequestError(f"--stub: cannot write {path}: {error.strerror}") from error
-    print(f"{path}: fill it in, then longlag check cell._target_={path.stem}.MyLSTM")
+    print(f"{path}: fill it in, then longlag check --exercise cell._target_={path.stem}.MyLSTM")
     return 0

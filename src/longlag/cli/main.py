@@ -14,7 +14,7 @@ from longlag.cli.requests import RequestError
 #: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
 COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
-    "check": ("longlag.cli.check", "check a cell, yours too: is it the LSTM that it should be?"),
+    "check": ("longlag.cli.check", "check a cell, yours too: is it what it claims to be? its figures"),
     "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
     "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
 }

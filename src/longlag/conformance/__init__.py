@@ -1,1 +1,1 @@
-"""Is a cell what it claims to be? Six checks of a reader's LSTM, and the stub to fill in."""
+"""Is a cell what it claims to be? The conformance kit for any cell, and the six checks of the LSTM exercise."""

@@ -4,7 +4,7 @@ STUB = '''"""The exercise: write the LSTM cell.
 
 Fill in the two places marked with dots, then let the six checks judge:
 
-    longlag check cell._target_={module}.MyLSTM
+    longlag check --exercise cell._target_={module}.MyLSTM
 
 and train with it:
 
@@ -22,6 +22,8 @@ class MyLSTM(Cell):
 
     i, f and o pass through the logistic function, g through tanh.
     """
+
+    has_cell_state = True
 
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0) -> None:
         super().__init__(input_size, hidden_size)

@@ -1,48 +1,24 @@
-"""The six checks of an LSTM cell, made on its behaviour alone."""
+"""The six checks of the exercise: is it the LSTM that it should be? Made on its behaviour alone."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from longlag.conformance.exercise import Exercise, Trial
+from longlag.conformance.result import Check, DoesNotApplyError, Result, leaves, made
 from longlag.engine.eager import unroll
-
-Verdict = Literal["pass", "fail", "does not apply"]
 
 #: Makes a fresh cell of a given hidden size; its weights come from torch's global generator.
 MakeCell = Callable[[int], Any]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a check found.
-
-    Args:
-        number: 1 to 6.
-        name: what is checked.
-        verdict: pass, fail, or does not apply.
-        figure: the figure that decided, or the reason why the check does not apply.
-
-    """
-
-    number: int
-    name: str
-    verdict: Verdict
-    figure: str
-
-
-class _DoesNotApplyError(Exception):
-    """A check makes no sense for this cell; the message says why."""
 
 
 B, H = 8, 16  # the sizes of the checks that need no training
 SOLVES, FAILS, GAP, RATIO = 0.9, 0.75, 0.2, 10.0
 
 
-class Checks:
+class SixChecks:
     """The six checks, for one cell.
 
     Args:
@@ -61,7 +37,7 @@ class Checks:
 
     def run(self) -> Iterator[Result]:
         """Make the checks one after the other and yield what each found."""
-        checks: list[tuple[str, Callable[[], tuple[bool, str]]]] = [
+        checks: list[Check] = [
             ("output shapes", self._shapes),
             ("gates in (0, 1), candidate in (-1, 1)", self._gates),
             ("the cell state is carried unchanged", self._carried),
@@ -69,15 +45,7 @@ class Checks:
             (f"early gradient at T={self.exercise.T}, against the RNN's", self._early_gradient),
             ("a full sequence: finite, right shape", self._sequence),
         ]
-        for number, (name, check) in enumerate(checks, start=1):
-            try:
-                passed, figure = check()
-                verdict: Verdict = "pass" if passed else "fail"
-            except _DoesNotApplyError as reason:
-                verdict, figure = "does not apply", str(reason)
-            except Exception as error:
-                verdict, figure = "fail", f"{type(error).__name__}: {error}"
-            yield Result(number, name, verdict, figure)
+        return made(checks)
 
     def _fresh(self, seed: int = 0) -> Any:
         with torch.random.fork_rng(devices=[]):
@@ -88,7 +56,7 @@ class Checks:
         cell = self._fresh()
         x = torch.zeros(B, self.input_size)
         h, c = cell(x, cell.initial_state(B))
-        shapes = [tuple(h.shape), *(tuple(leaf.shape) for leaf in _leaves(c))]
+        shapes = [tuple(h.shape), *(tuple(leaf.shape) for leaf in leaves(c))]
         wanted = shapes[0] == (B, H) and all(shape[0] == B for shape in shapes)
         return wanted, f"h {shapes[0]}, c {' '.join(map(str, shapes[1:]))}; h should be {(B, H)}"
 
@@ -160,23 +128,23 @@ class Checks:
         x = torch.randn(B, T, self.input_size, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             outputs, state = unroll(cell, x)
-        finite = all(bool(torch.isfinite(part).all()) for part in (outputs, *_leaves(state)))
+        finite = all(bool(torch.isfinite(part).all()) for part in (outputs, *leaves(state)))
         shape = tuple(outputs.shape)
         return finite and shape == (B, T, H), f"{shape}, {'all finite' if finite else 'not all finite'}"
 
     def _refuse_baseline(self) -> None:
         if self.is_baseline:
-            raise _DoesNotApplyError("this cell is the RNN that others are compared with")
+            raise DoesNotApplyError("this cell is the RNN that others are compared with")
 
 
 def _packed(cell: Any) -> Any:
     """Return the cell, if it has the gates packed in one ``nn.Linear`` and a state of the same size."""
     W = getattr(cell, "W", None)
     if not isinstance(W, nn.Linear) or W.out_features != 4 * H or W.bias is None:
-        raise _DoesNotApplyError("no nn.Linear W with a bias and 4H rows, the gates i, f, g, o")
+        raise DoesNotApplyError("no nn.Linear W with a bias and 4H rows, the gates i, f, g, o")
     _, c = cell.initial_state(B)
     if not isinstance(c, Tensor) or c.shape != (B, H):
-        raise _DoesNotApplyError("its memory c is not one tensor [B, H]")
+        raise DoesNotApplyError("its memory c is not one tensor [B, H]")
     return cell
 
 
@@ -188,8 +156,3 @@ def _range(name: str, values: Tensor, low: float) -> tuple[bool, str]:
 
 def _told(trial: Trial) -> str:
     return f"{trial.accuracy:.3f} after {trial.steps} steps"
-
-
-def _leaves(memory: Any) -> list[Tensor]:
-    """Return the tensors in a memory, however it is nested."""
-    return [memory] if isinstance(memory, Tensor) else [leaf for part in memory for leaf in _leaves(part)]

@@ -1,0 +1,80 @@
+"""Every cell of conf/ keeps to the contract and its claims; cells that do not are caught by the check named for it."""
+
+import pytest
+import torch
+from conformance import broken_cells, wrong_cells
+
+from longlag.cells import LSTMCell
+from longlag.cli.assemble import cell_of
+from longlag.cli.configs import conf_dir, settings_of
+from longlag.conformance.kit import Kit
+from longlag.conformance.measures import measure
+
+CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("input_size", [2, 1])
+def test_every_cell_passes_all_that_apply(name, input_size):
+    cell = settings_of([f"cell={name}"])["cell"]
+    results = list(Kit(lambda **changes: cell_of({**cell, **changes}, input_size), input_size).run())
+    assert len(results) == 12
+    assert not [result for result in results if result.verdict == "fail"]
+
+
+def failed(cell):
+    results = Kit(lambda **changes: cell(2, 4, **changes), 2).run()
+    return {result.name: result.figure for result in results if result.verdict == "fail"}
+
+
+def test_the_lstm_is_held_to_everything_but_linearity():
+    results = Kit(lambda **changes: LSTMCell(2, 4, **changes), 2).run()
+    assert [result.name for result in results if result.verdict == "does not apply"] == ["linear in the state"]
+    assert failed(wrong_cells.Steps) == {}
+
+
+@pytest.mark.parametrize(
+    ("cell", "check"),
+    [
+        (wrong_cells.NotAdditive, "constant error carousel"),
+        (wrong_cells.SwappedInputAndForget, "constant error carousel"),
+        (wrong_cells.SwappedForgetAndOutput, "constant error carousel"),
+        (wrong_cells.ScalesTheGradient, "gradient"),
+        (wrong_cells.DetachesTheState, "gradient"),
+        (wrong_cells.ForgetsToReturnTheState, "shapes"),
+        (wrong_cells.WrongShape, "shapes"),
+        (wrong_cells.Explodes, "long sequence, T=1000"),
+        (broken_cells.NoCellStateAfterAll, "shapes"),
+        (broken_cells.StaysOnTheCpu, "types and devices"),
+        (broken_cells.StaysInFloat32, "types and devices"),
+        (broken_cells.NormalisesOverTheBatch, "each sequence for itself"),
+        (broken_cells.DropsAtRandom, "the same twice"),
+        (broken_cells.OtherWeightsEachTime, "the same twice"),
+        (broken_cells.CountsItsSteps, "a sequence in two parts"),
+        (broken_cells.GateOfTwo, "gates in [0, 1]"),
+        (broken_cells.BiasOfAnotherGate, "biases open and shut the gates"),
+        (broken_cells.BiasTwice, "effective forget bias"),
+        (broken_cells.NotLinear, "linear in the state"),
+        (broken_cells.ReadsTheHiddenState, "linear in the state"),
+    ],
+)
+def test_a_broken_cell_is_caught(cell, check):
+    assert check in failed(cell)
+
+
+def test_measures():
+    """Against figures that are known: sizes by hand, the early gradient by a loop of its own."""
+    found = measure(lambda: LSTMCell(2, 16), 2)
+    assert found.parameters == 4 * 16 * (16 + 2 + 1)
+    assert found.state == 2
+    assert found.step_us > 0
+
+    torch.manual_seed(0)
+    cell, readout = LSTMCell(2, 16).double(), torch.nn.Linear(16, 2).double()
+    x = torch.randn(8, 60, 2, dtype=torch.float64, requires_grad=True)
+    state = cell.initial_state(8, dtype=torch.float64)
+    for t in range(60):
+        state = cell(x[:, t], state)
+    readout(state[0]).sum().backward()
+    assert found.early_gradients[0] == pytest.approx(x.grad[:, 0].abs().mean().item(), rel=1e-10)
+    assert 0 < found.early_gradients[1] < 1e-50  # far below what float32 can say
