@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from printed import table
 
 from longlag.cli.configs import conf_dir
 
@@ -171,3 +172,50 @@ def test_a_plain_module_can_be_checked_too(longlag, tmp_path):
     said = longlag("check", "cell._target_=my_cells.Plain")
     assert said.code == 0
     assert sum(line.startswith("pass") for line in lines(said)) == 7
+
+
+OWN = """
+import torch
+from longlag.cells import GatedCell
+
+
+class Leaky(GatedCell):
+    has_carousel = True
+    gate_names = ("f",)
+    forget_gate = "f"
+    packing = ("f", "g")
+
+    def __init__(self, input_size, hidden_size, forget_bias=1.0):
+        super().__init__(input_size, hidden_size)
+        self.W = torch.nn.Linear(hidden_size + input_size, 2 * hidden_size)
+        self.start_forget_gate(forget_bias)
+
+    def gates(self, x, state):
+        return {"f": torch.sigmoid(self.W(torch.cat([state[0], x], dim=-1)).chunk(2, dim=-1)[0])}
+
+    def forward(self, x, state):
+        f, g = self.W(torch.cat([state[0], x], dim=-1)).chunk(2, dim=-1)
+        f = torch.sigmoid(f)
+        h = f * state[0] + (1 - f) * torch.tanh(g)
+        return h, h
+"""
+
+
+def test_a_cell_from_outside_is_checked_and_trained_like_any_other(longlag, tiny, tmp_path):
+    """One module and one YAML in a folder of the reader's own, nothing else edited: CONTRIBUTING's three steps."""
+    (tmp_path / "my_cells.py").write_text(OWN)
+    (tmp_path / "my_conf" / "cell").mkdir(parents=True)
+    (tmp_path / "my_conf" / "cell" / "leaky.yaml").write_text(
+        "_target_: my_cells.Leaky\nhidden_size: 32\nforget_bias: 1.0\n"
+    )
+    said = longlag("check", "--config-dir", "my_conf", "cell=leaky")
+    assert said.code == 0
+    assert sum(line.startswith("pass") for line in lines(said)) == 11
+    said = longlag(
+        "train", "-m", "--config-dir", "my_conf", *tiny, "cell=leaky,rnn", "init=constant,chrono",
+        "cell.forget_bias=0,3", "model.layers=2",
+    )  # fmt: skip
+    assert said.code == 0
+    assert [(row[0], row[3]) for row in table(said)] == [
+        ("leaky", "0"), ("leaky", "3"), ("leaky", "chrono"), ("rnn", "-"),
+    ]  # fmt: skip

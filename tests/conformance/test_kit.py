@@ -62,6 +62,20 @@ def test_a_broken_cell_is_caught(cell, check):
     assert check in failed(cell)
 
 
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("rnn", 1), ("gru", 1), ("min_lstm", 1), ("lstm", 2), ("lru", 2), ("slstm", 4),
+        ("lstm_1997", 4),  # s, h, and a gate of each kind for every cell
+        ("mlstm", 8 + 1 + 1 / 8),  # four matrices of 8 × 8, four vectors and four numbers for 32 units
+        ("causal_attention", 120),  # a key and a value for each of 60 steps
+    ],
+)  # fmt: skip
+def test_the_state_that_is_carried_is_counted_whole(name, numbers):
+    cell = settings_of([f"cell={name}"])["cell"]
+    assert measure(lambda: cell_of(cell, 2), 2).state == numbers
+
+
 def test_measures():
     """Against figures that are known: sizes by hand, the early gradient by a loop of its own."""
     found = measure(lambda: LSTMCell(2, 16), 2)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from longlag.cells import GatedCell, State
-from longlag.conformance.result import Check, DoesNotApplyError, Result, leaves, made
+from longlag.conformance.result import Check, DoesNotApplyError, Result, leaves, made, replaced
 from longlag.engine.eager import unroll
 
 #: Makes a fresh cell, with some of its arguments changed; its weights come from torch's global generator.
@@ -128,7 +128,7 @@ class Kit:
         def step(x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
             changed = dict(zip(map(id, unique), given, strict=False))
             bound = dict(zip(names, given[len(unique) :], strict=True))
-            after = torch.func.functional_call(cell, bound, (x, _replaced(state, changed)))
+            after = torch.func.functional_call(cell, bound, (x, replaced(state, changed)))
             return tuple({id(leaf): leaf for leaf in leaves(after)}.values())
 
         with torch.random.fork_rng(devices=[]):
@@ -195,7 +195,7 @@ class Kit:
             cell.gate_bias("i").fill_(-OPEN)
         memory = cell.memory(state)
         start = memory.detach().clone().requires_grad_()
-        _, end = unroll(cell, self._inputs(2, STEPS), _replaced(state, {id(memory): start}))
+        _, end = unroll(cell, self._inputs(2, STEPS), replaced(state, {id(memory): start}))
         carried = cell.memory(end)
         weights = torch.linspace(1, 2, carried.numel(), dtype=torch.float64).view_as(carried)
         (gradient,) = torch.autograd.grad((carried * weights).sum(), start)
@@ -213,7 +213,7 @@ class Kit:
 
         def after(given: Tensor) -> Tensor:
             with torch.no_grad():
-                found: Tensor = cell.memory(cell(x, _replaced(state, {id(memory): given})))
+                found: Tensor = cell.memory(cell(x, replaced(state, {id(memory): given})))
             return found
 
         other = torch.flip(memory, [-1]) + 1
@@ -248,13 +248,6 @@ def _refuse_without_forget_gate(cell: Any) -> None:
     _refuse_without_gates(cell)
     if cell.forget_gate is None:
         raise DoesNotApplyError("it has no forget gate")
-
-
-def _replaced(state: Any, by: dict[int, Tensor]) -> Any:
-    """Return a state with some of its tensors, named by their ids, replaced."""
-    if isinstance(state, Tensor):
-        return by.get(id(state), state)
-    return tuple(_replaced(part, by) for part in state)
 
 
 def _off(found: Tensor, wanted: Tensor) -> float:

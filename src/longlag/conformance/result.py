@@ -48,3 +48,10 @@ def made(checks: Iterable[Check]) -> Iterator[Result]:
 def leaves(state: Any) -> list[Tensor]:
     """Return the tensors in a state or a memory, however it is nested."""
     return [state] if isinstance(state, Tensor) else [leaf for part in state for leaf in leaves(part)]
+
+
+def replaced(state: Any, by: dict[int, Tensor]) -> Any:
+    """Return a state with some of its tensors, named by their ids, replaced."""
+    if isinstance(state, Tensor):
+        return by.get(id(state), state)
+    return tuple(replaced(part, by) for part in state)

@@ -1,15 +1,130 @@
-"""The parallel form of the cells that are linear in their state: all steps at once, in log₂ T rounds."""
+"""The parallel form of the cells that are linear in their state: all steps at once, in about 2 log₂ T rounds.
 
+Two steps of m' = a ⊙ m + b make one step of the same kind: first (a₁, b₁), then (a₂, b₂) is (a₂ ⊙ a₁, a₂ ⊙ b₁ + b₂). So
+the steps are joined in pairs, the sequence of half the length is solved, and the memories in between follow. Nothing is
+divided by, so a gate that shuts does no harm. For the gradient a and m are kept, no more than the eager loop keeps.
+"""
+
+from typing import Any, cast
+
+import torch
 from torch import Tensor
 
 from longlag.cells import Cell, State
+from longlag.cells.linear import LinearCell
 
 
 def check(cell: Cell) -> None:
-    """Refuse every cell: there is none yet."""
-    raise ValueError(f"engine=scan runs cells that are linear in their state; {type(cell).__name__} is not one")
+    """Check that a cell is linear in its state, and that its step is the one that is written for such cells.
+
+    Raises:
+        ValueError: it is not.
+
+    """
+    if not isinstance(cell, LinearCell):
+        raise ValueError(
+            f"engine=scan runs cells that are linear in their state; {type(cell).__name__} is not one "
+            "(engine=eager runs it)"
+        )
+    if type(cell).forward is not LinearCell.forward:
+        raise ValueError(
+            f"engine=scan runs affine and read alone; {type(cell).__name__} has a forward of its own "
+            "(engine=eager runs it)"
+        )
 
 
 def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-    """Run nothing."""
-    raise NotImplementedError
+    """Run ``cell`` over the sequences ``x``, all steps at once.
+
+    Args:
+        cell: a cell that is linear in its state.
+        x: inputs [B, T, I].
+        state: where to start; the cell's initial state if none is given.
+
+    Returns:
+        The hidden states of all steps [B, T, H], and the final state.
+
+    """
+    assert isinstance(cell, LinearCell)
+    if state is None:
+        state = cell.initial_state(x.shape[0], device=x.device, dtype=x.dtype)
+    start = cell.memory(state)  # [B, N]
+    x = x.transpose(0, 1).contiguous()  # [T, B, I]: with time first, all that the rounds touch is contiguous
+    a, b = cell.affine(x)
+    T, (B, N) = len(x), start.shape
+    # The loop carries the memory in the widest of the types, so the products are taken in it too
+    kind = torch.promote_types(torch.promote_types(a.dtype, b.dtype), start.dtype)
+    a = a.to(kind).expand(T, a.shape[-2] if a.dim() > 1 else 1, N)  # [T, B or 1, N]
+    b = b.to(kind).expand(T, B, N)
+    first, links = torch.split(a, [1, T - 1])
+    b_first, b_rest = torch.split(b, [1, T - 1])
+    m = linear_recurrence(links, torch.cat([first * start + b_first, b_rest]))  # [T, B, N]
+    hidden = cell.read(m, x)
+    h = hidden[-1]
+    return hidden.transpose(0, 1), (h, m[-1] if cell.has_cell_state else h)
+
+
+def linear_recurrence(links: Tensor, b: Tensor, backwards: bool = False) -> Tensor:
+    """Return m [T, B, N] with m_{t+1} = links_t ⊙ m_t + b_{t+1} from m_0 = b_0 on.
+
+    Args:
+        links: [T − 1, B, N], of the type of ``b``; or [T − 1, 1, N], if they are the same for all sequences.
+        b: [T, B, N].
+        backwards: start with the last step instead: m_t = links_t ⊙ m_{t+1} + b_t.
+
+    """
+    return cast(Tensor, _LinearRecurrence.apply(links, b, backwards))  # type: ignore[no-untyped-call]
+
+
+class _LinearRecurrence(torch.autograd.Function):
+    """The scan; its gradient is the scan the other way, so that no round of it need be kept."""
+
+    @staticmethod
+    def forward(links: Tensor, b: Tensor, backwards: bool) -> Tensor:
+        m = b.clone(memory_format=torch.contiguous_format)
+        _solve_in_place(links, m, backwards)
+        return m
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, bool], output: Tensor) -> None:
+        links, _, ctx.backwards = inputs
+        ctx.save_for_backward(links, output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Return dL/dlinks and dL/db; the latter is also the whole dL/dm, grad plus what the next steps send back."""
+        links, m = ctx.saved_tensors
+        error = linear_recurrence(links.conj(), grad, not ctx.backwards)
+        sent, received = (m[1:], error[:-1]) if ctx.backwards else (m[:-1], error[1:])
+        return (received * sent.conj()).sum_to_size(links.shape), error, None
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, int | None, None], links: Tensor, b: Tensor, backwards: bool
+    ) -> tuple[Tensor, int]:
+        """Put the axis that is mapped over behind that of time, where it is one more axis of the same kind."""
+        links, b = (
+            part.unsqueeze(1) if axis is None else part.movedim(axis, 1)
+            for part, axis in zip((links, b), in_dims, strict=False)
+        )
+        return linear_recurrence(links, b.expand(-1, info.batch_size, *b.shape[2:]), backwards), 1
+
+
+def _solve_in_place(links: Tensor, m: Tensor, backwards: bool) -> None:
+    """Turn b, which ``m`` holds, into the memories."""
+    pairs, alone = divmod(len(m), 2)
+    if not pairs:
+        return
+    if backwards:  # the step without a partner, if there is one, is the one that is reached last: t = 0
+        earlier, later, between = m[alone + 1 :: 2], m[alone::2], m[1 - alone : -1 : 2]
+        inside, outside = links[alone::2], links[1 - alone :: 2]
+        chained = outside[alone:] * inside[:-1]
+        before = slice(1 - alone, None)
+    else:
+        earlier, later, between = m[: 2 * pairs : 2], m[1::2], m[2::2]
+        inside, outside = links[: 2 * pairs : 2], links[1::2]
+        chained = outside[: pairs - 1] * inside[1:]
+        before = slice(pairs - 1 + alone)
+    later.addcmul_(inside, earlier)  # the two steps of each pair as one
+    _solve_in_place(chained, later, backwards)
+    between.addcmul_(outside, later[before])

@@ -1,0 +1,81 @@
+"""What the memory-cell blocks of 1997 and 2000 have in common: squashing functions, shared gates, how weights start."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from longlag.cells.cell import check_positive
+
+
+def squash_input(net: Tensor) -> Tensor:
+    """Return g(net) = 4σ(net) − 2, in (−2, 2); written so that small values lose no digits."""
+    return 2 * torch.tanh(net / 2)
+
+
+def squash_state(s: Tensor) -> Tensor:
+    """Return h(s) = 2σ(s) − 1, in (−1, 1)."""
+    return torch.tanh(s / 2)
+
+
+def shared(gates: Tensor, block_size: int) -> Tensor:
+    """Give the gates of each block [B, blocks] to all its cells [B, blocks × block_size]."""
+    return gates if block_size == 1 else gates.repeat_interleave(block_size, dim=-1)
+
+
+def blocks_of(hidden_size: int, block_size: int) -> int:
+    """Return the number of blocks.
+
+    Raises:
+        ValueError: the cells cannot be dealt out to blocks of this size.
+
+    """
+    check_positive("block_size", block_size)
+    if hidden_size % block_size:
+        raise ValueError(f"hidden_size must be a multiple of block_size={block_size}, got {hidden_size}")
+    return hidden_size // block_size
+
+
+def draw(layers: Iterable[nn.Linear], weight_range: float) -> None:
+    """Draw all weights and biases from U[−weight_range, weight_range].
+
+    Raises:
+        ValueError: ``weight_range`` is not a positive number.
+
+    """
+    if not _is_number(weight_range) or weight_range <= 0:
+        raise ValueError(f"weight_range must be a positive number, got {weight_range!r}")
+    for layer in layers:
+        for parameter in layer.parameters():
+            nn.init.uniform_(parameter, -weight_range, weight_range)
+
+
+def bias_a_block(name: str, bias: float | Sequence[float], blocks: int) -> Tensor:
+    """Return the initial biases of a gate, [blocks]: the same for all blocks, or one each.
+
+    Raises:
+        ValueError: it is neither a number nor a list of as many numbers as there are blocks.
+
+    """
+    if _is_number(bias):
+        return torch.tensor(bias).expand(blocks)
+    listed = isinstance(bias, Sequence) and len(bias) == blocks and all(map(_is_number, bias))
+    if not listed:
+        raise ValueError(f"{name} must be a number or a list of {blocks}, one a block, got {bias!r}")
+    return torch.tensor(bias)
+
+
+def check_switch(name: str, value: object) -> None:
+    """Check that an argument is true or false.
+
+    Raises:
+        ValueError: it is something else.
+
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
