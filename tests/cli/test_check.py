@@ -201,6 +201,17 @@ class Leaky(GatedCell):
 """
 
 
+def test_a_yaml_that_is_none_is_one_line(longlag, tmp_path):
+    (tmp_path / "my_conf" / "cell").mkdir(parents=True)
+    (tmp_path / "my_conf" / "cell" / "odd.yaml").write_text("  _target_: x\nhidden_size: 32\n")
+    for command in ("check", "train"):
+        said = longlag(command, "--config-dir", "my_conf", "cell=odd")
+        assert said.code == 2
+        assert said.err.startswith("longlag: not YAML: expected '<document start>'")
+        assert "odd.yaml" in said.err
+        assert said.err.count("\n") == 1
+
+
 def test_a_cell_from_outside_is_checked_and_trained_like_any_other(longlag, tiny, tmp_path):
     """One module and one YAML in a folder of the reader's own, nothing else edited: CONTRIBUTING's three steps."""
     (tmp_path / "my_cells.py").write_text(OWN)

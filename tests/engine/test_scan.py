@@ -143,7 +143,7 @@ def test_the_products_are_taken_in_the_type_of_the_memory():
 
 
 def test_only_cells_that_are_linear_in_their_state_are_run():
-    message = r"^engine=scan runs cells that are linear in their state; LSTMCell is not one \(engine=eager runs it\)$"
+    message = r"^engine=scan runs the cells derived from LinearCell; LSTMCell is not one \(engine=eager runs it\)$"
     with pytest.raises(ValueError, match=message):
         engine_for("scan", LSTMCell(2, 3))
     assert engine_for("scan", LeakyCell(2, 3)) is scan.unroll

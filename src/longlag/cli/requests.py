@@ -5,6 +5,7 @@ import errno
 import re
 from collections.abc import Iterable
 
+import yaml
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -35,6 +36,8 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
         return RequestError(_unknown_key(error, known))
     if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # as in cell=null
         return RequestError(str(error))
+    if isinstance(error, yaml.YAMLError):
+        return RequestError(f"not YAML: {error}")
     if isinstance(error, HydraException):
         return RequestError(str(error))
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:

@@ -23,7 +23,7 @@ def check(cell: Cell) -> None:
     """
     if not isinstance(cell, LinearCell):
         raise ValueError(
-            f"engine=scan runs cells that are linear in their state; {type(cell).__name__} is not one "
+            f"engine=scan runs the cells derived from LinearCell; {type(cell).__name__} is not one "
             "(engine=eager runs it)"
         )
     if type(cell).forward is not LinearCell.forward:
