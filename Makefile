@@ -5,9 +5,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 DRAWN  := adding,copy_memory,embedded_reber,temporal_order,timed_spikes,two_sequence
 EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste -sd,)
+MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint wheel rates easy audit pictures bench-drawing bench clean
+.PHONY: help setup demo test test-slow lint wheel rates easy cells forget-bias truncation check audit \
+	pictures bench-drawing bench-engines bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -45,6 +47,19 @@ rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds 
 easy: setup  ## the README's table: does a small LSTM learn an easy setting of every task? six seeds each
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(EASY) 'seed=range(6)' logger=csv
 
+cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds each; about an hour on two cores
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells logger=csv
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(MATCHED) 'seed=range(5)' logger=csv
+
+forget-bias: setup  ## the README's table: four starts of the forget gate, four lags; ten seeds each, two hours on one core
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias logger=csv
+
+truncation: setup  ## the README's table: the truncated gradient against the full one, ten seeds each
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=truncation logger=csv
+
+check: setup  ## the table of docs/cells.md: every cell held to its claims, and its figures
+	@OMP_NUM_THREADS=1 $(BIN)/longlag check 'cell=glob(*)'
+
 audit: setup  ## the README's table: is each task really long-lag? about five minutes
 	@OMP_NUM_THREADS=1 $(BIN)/longlag audit 'task=glob(*)'
 
@@ -53,6 +68,9 @@ pictures: setup  ## the pictures in docs/tasks.md
 
 bench-drawing: setup  ## drawing a batch of every task against training on it
 	@$(BIN)/python bench/drawing.py
+
+bench-engines: setup  ## the engines against the eager loop and PyTorch's own modules
+	@$(BIN)/python bench/engines.py
 
 bench: setup  ## the default run against a bare PyTorch loop
 	@$(BIN)/python bench/default_run.py

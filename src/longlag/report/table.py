@@ -52,12 +52,13 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
 
 def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column], console: Console) -> Table:
     headings = [heading for heading, _ in identity]
-    table = _table([*headings, "solved", "median steps\nto solve", "mean test\naccuracy"], console)
+    table = _table([*headings, "parameters", "solved", "median steps\nto solve", "mean test\naccuracy"], console)
     for key, members in groups.items():
         steps = [run.summary["solved_step"] for run in members if run.summary.get("solved")]
         accuracies = [run.summary["test/acc"] for run in members if run.summary.get("test/acc") is not None]
         table.add_row(
             *key,
+            _number(members[0].summary.get("parameters"), ","),
             f"{len(steps)} of {len(members)}",
             _median_of_censored(steps, len(members)),
             _number(sum(accuracies) / len(accuracies) if accuracies else None, ".3f"),
@@ -83,17 +84,21 @@ def _median_of_censored(steps: list[int], runs: int) -> str:
 def _varied_keys(runs: Sequence[RunRecord]) -> list[str]:
     """Return the settings, by their dotted names, in which the runs differ and that the table does not show yet.
 
-    What each task has a value of its own for, and one only, goes with the name of the task.
+    What each task has a value of its own for, and one only, goes with the name of the task; so does a setting that only
+    some cells have, such as the number of heads, with the name of the cell.
     """
     flat = [_flattened(run.config) for run in runs]
-    tasks = [str(_fact(run, "task")) for run in runs]
+    names = {part: [str(_fact(run, part)) for run in runs] for part in ("cell", "task")}
     keys = dict.fromkeys(key for settings in flat for key in settings)
 
     def varies(key: str) -> bool:
-        pairs = zip(tasks, flat, strict=True)
-        found = {(task, json.dumps(settings[key], default=str)) for task, settings in pairs if key in settings}
-        groups = {task for task, _ in found} if key.startswith("task.") else {""}
-        return len({value for _, value in found}) > 1 and len(found) > len(groups)
+        part = key.split(".")[0]
+        owners = names.get(part, [""] * len(runs))
+        pairs = zip(owners, flat, strict=True)
+        found = {(owner, json.dumps(settings[key], default=str)) for owner, settings in pairs if key in settings}
+        groups = {owner for owner, _ in found}
+        shared = part == "cell" and groups == set(owners)  # all cells have it, so it can be compared
+        return len({value for _, value in found}) > 1 and (shared or len(found) > len(groups))
 
     return [key for key in keys if key not in _SHOWN and not key.startswith(("run.", "logger.")) and varies(key)]
 
