@@ -72,6 +72,14 @@ def test_a_stack_is_trained(longlag, tiny):
     assert runs()[0].summary["parameters"] == one + two + 2 * (4 + 1)
 
 
+def test_every_cell_is_trained_in_one_grid_and_stands_on_itself(longlag, tiny):
+    said = longlag("train", "-m", *tiny, "cell=glob(*)", "model.layers=2", "model.residual=true", "model.dropout=0.1")
+    assert said.code == 0
+    cells = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
+    assert sorted(row[0] for row in table(said)) == cells
+    assert all(run.summary["early_gradient_init"] > 0 for run in runs())
+
+
 def test_overrides_reach_everything(longlag, tiny):
     longlag(
         "train", *tiny, "optimizer=rmsprop", "optimizer.alpha=0.5", "task.splits.val_size=32", "task/splits=endless",

@@ -22,6 +22,29 @@ def test_every_cell_passes_all_that_apply(name, input_size):
     assert not [result for result in results if result.verdict == "fail"]
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("lstm_1997", {"truncate_gates": False, "block_size": 2}),
+        ("lstm_1997", {"output_gate": False}),
+        ("lstm_1997", {"biased": "gates", "input_bias": -1.0, "output_bias": -2.0}),
+        ("lstm_forget_2000", {"truncate_gates": False, "block_size": 4, "cell_bias": True}),
+        ("lru", {"gelu": True, "state_size": 20}),
+        ("slstm", {"heads": 4}),
+        ("mlstm", {"heads": 1, "hidden_size": 8}),
+        ("causal_attention", {"heads": 1}),
+    ],
+)
+def test_variants_pass_too(name, settings):
+    cell = {**settings_of([f"cell={name}"])["cell"], **settings}
+    results = list(Kit(lambda **changes: cell_of({**cell, **changes}, 3), 3).run())
+    assert not [result for result in results if result.verdict == "fail"]
+    gradient = next(result for result in results if result.name == "gradient")
+    assert (gradient.verdict == "does not apply") == (
+        "truncate_gates" not in settings and settings.get("biased") is not None
+    )
+
+
 def failed(cell):
     results = Kit(lambda **changes: cell(2, 4, **changes), 2).run()
     return {result.name: result.figure for result in results if result.verdict == "fail"}
