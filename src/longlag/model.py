@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from longlag.bounds import check_switch, is_number
 from longlag.cells import Cell
 from longlag.engine import engine_for
 
@@ -46,8 +47,12 @@ class SequenceModel(nn.Module):
         layers = [cell] if isinstance(cell, nn.Module) else list(cell)
         if readout not in ("last", "every"):
             raise ValueError(f"readout must be 'last' or 'every', got {readout!r}")
-        if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+        if not is_number(dropout) or not 0 <= dropout < 1:
             raise ValueError(f"dropout must be at least 0 and less than 1, got {dropout!r}")
+        check_switch("residual", residual)
+        check_switch("readout_bias", readout_bias)
+        if not layers:
+            raise ValueError("at least one cell is wanted")
         for below, above in pairwise(layers):
             if above.input_size != below.hidden_size or (residual and above.hidden_size != above.input_size):
                 raise ValueError(f"a layer of {above.hidden_size} units cannot stand on one of {below.hidden_size}")

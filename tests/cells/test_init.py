@@ -129,7 +129,7 @@ def test_the_others_leave_a_refine_gate_that_bends_nothing(start):
 
 
 def test_uniform_gates_of_a_single_unit_are_refused():
-    with pytest.raises(ValueError, match="at least two units"):
+    with pytest.raises(ValueError, match="at least two hidden units"):
         Uniform()(LSTMCell(2, 1))
 
 

@@ -159,7 +159,7 @@ def test_it_moves_as_a_whole():
         ({"r_min": -0.1}, "0 <= r_min < r_max <= 1 is wanted, got r_min=-0.1"),
         ({"r_min": 0.999}, "0 <= r_min < r_max <= 1 is wanted"),
         ({"r_max": 1.001}, "0 <= r_min < r_max <= 1 is wanted"),
-        ({"r_max": float("nan")}, "0 <= r_min < r_max <= 1 is wanted"),
+        ({"r_max": float("nan")}, "r_max must be a number, got nan"),
         ({"max_phase": 0.0}, "max_phase must be greater than 0 and at most 2π, got 0.0"),
         ({"max_phase": 6.3}, "max_phase must be greater than 0 and at most 2π, got 6.3"),
         ({"gelu": 1}, "gelu must be true or false, got 1"),

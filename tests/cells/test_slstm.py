@@ -262,5 +262,5 @@ def test_a_number_of_heads_that_is_no_positive_integer_is_refused(heads):
 
 
 def test_heads_that_do_not_divide_the_units_are_refused():
-    with pytest.raises(ValueError, match="hidden_size must be a multiple of heads, got 10 and 4"):
+    with pytest.raises(ValueError, match="hidden_size must be a multiple of heads=4, got 10"):
         SLSTMCell(2, 10, heads=4)

@@ -55,6 +55,20 @@ def test_a_broken_cell_of_the_readers_own_exits_with_1(longlag, tmp_path):
     assert lines(said)[-1] == "1 failed"
 
 
+def test_a_cell_that_cannot_be_measured_costs_its_own_figures_only(longlag, tmp_path):
+    source = Path(__file__).parents[1] / "conformance" / "broken_cells.py"
+    (tmp_path / "my_broken_cells.py").write_text(source.read_text())
+    (tmp_path / "my_conf" / "cell").mkdir(parents=True)
+    (tmp_path / "my_conf" / "cell" / "odd.yaml").write_text(
+        "_target_: my_broken_cells.NoGradientAtAll\nhidden_size: 8\n"
+    )
+    said = longlag("check", "--config-dir", "my_conf", "cell=odd,rnn")
+    assert said.code == 1
+    rows = {line.split()[0]: line.split() for line in lines(said) if line.startswith(("odd ", "rnn "))}
+    assert rows["odd"][3:] == ["-"] * 5
+    assert rows["rnn"][3] == "1,120"
+
+
 def test_the_lstm_passes_all_six(longlag):
     said = longlag("check", "--exercise")
     assert said.code == 0
@@ -129,6 +143,7 @@ def test_a_stub_never_overwrites_a_solution(longlag, tmp_path):
         (["task.T=20"], "longlag check takes cell=… and cell.…=…, got 'task.T=20'"),
         (["--foo"], "unrecognized arguments: --foo; longlag check --help shows what there is"),
         (["cell=nope"], f"no cell 'nope'; there are: {', '.join(CELLS)}"),
+        (["--exercise", "cell=lstm,gru"], "longlag check --exercise takes one cell"),
         (["cell.forget=1"], "no key 'cell.forget'; did you mean cell.forget_bias?"),
         (["cell.forget_bias=big"], "cell: forget_bias must be a number, got 'big'"),
         (

@@ -111,3 +111,86 @@ class ReadsTheHiddenState(NotLinear):
         h, c = state
         c = 0.5 * c + self.W(x) * h
         return torch.tanh(c), c
+
+
+class BiasTwiceBehindTheGates(LSTMCell):
+    """Its gates() says what is written; its step does otherwise."""
+
+    def forward(self, x, state):
+        i, f, g, o = self.W(torch.cat([state[0], x], dim=-1)).chunk(4, dim=-1)
+        c = torch.sigmoid(f + 1) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class OtherPacking(LSTMCell):
+    """Its step packs i, f, o, g, and its gates() says i, f, g, o."""
+
+    def forward(self, x, state):
+        i, f, o, g = self.W(torch.cat([state[0], x], dim=-1)).chunk(4, dim=-1)
+        c = torch.sigmoid(f) * state[1] + torch.sigmoid(i) * torch.tanh(g)
+        return torch.sigmoid(o) * torch.tanh(c), c
+
+
+class NeverOpens(LSTMCell):
+    def gates(self, x, state):
+        found = super().gates(x, state)
+        return {**found, "o": 0.001 * found["o"]}
+
+
+class CutsTooMuch(LSTMCell):
+    """It cuts the gradient on purpose, and then doubles what is left."""
+
+    truncated = True
+
+    def forward(self, x, state):
+        h, c = super().forward(x, (state[0].detach(), state[1]))
+        return 2 * h - h.detach(), c
+
+
+class OverwritesTheState(LSTMCell):
+    def forward(self, x, state):
+        h, c = super().forward(x, state)
+        with torch.no_grad():
+            state[1].add_(1)
+        return h, c
+
+
+class NoHalfPrecision(LSTMCell):
+    def forward(self, x, state):
+        h, c = super().forward(x, state)
+        torch.complex(torch.nn.functional.linear(x, self.W.weight[:, -x.shape[1] :]), torch.zeros(1, dtype=h.dtype))
+        return h, c
+
+
+class WantsASequence(LSTMCell):
+    """It cannot take an empty batch."""
+
+    def forward(self, x, state):
+        x.max()
+        return super().forward(x, state)
+
+
+class Keeps(Cell):
+    """A memory without gates: what comes in is added."""
+
+    has_carousel = True
+
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, hidden_size)
+        self.W = nn.Linear(input_size, hidden_size, bias=False)
+
+    def forward(self, x, state):
+        h = state[0] + self.W(x)
+        return h, h
+
+
+class Leaks(Keeps):
+    def forward(self, x, state):
+        h = 0.99 * state[0] + self.W(x)
+        return h, h
+
+
+class NoGradientAtAll(LSTMCell):
+    def forward(self, x, state):
+        h, c = super().forward(x.detach(), state)
+        return h.detach(), c

@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from longlag.cells.cell import Cell, State, check_positive
+from longlag.bounds import check_multiple, check_positive
+from longlag.cells.cell import Cell, State
 
 
 class CausalAttentionCell(Cell):
@@ -47,8 +48,7 @@ class CausalAttentionCell(Cell):
     def __init__(self, input_size: int, hidden_size: int, heads: int = 4) -> None:
         super().__init__(input_size, hidden_size)
         check_positive("heads", heads)
-        if hidden_size % heads != 0:
-            raise ValueError(f"hidden_size must be a multiple of heads, got {hidden_size} for {heads}")
+        check_multiple("hidden_size", hidden_size, "heads", heads)
         self.heads = heads
         self.E = nn.Linear(input_size, hidden_size)
         self.attention_norm = nn.LayerNorm(hidden_size)

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from longlag.bounds import check_positive
+
 #: ``(h, c)``: the hidden state ``h`` [B, H], which the rest of the network reads, and the memory ``c`` that the cell
-#: carries: a tensor, or a nested tuple of tensors for a cell that carries more.
+#: carries: a real or complex tensor, or a nested tuple of them for a cell that carries more. A step changes none.
 State = tuple[Tensor, Any]
 
 
@@ -19,9 +21,10 @@ class Cell(nn.Module, ABC):
     What a cell claims to be is said by the attributes of its class, and ``longlag check`` holds it to that:
 
     - ``has_cell_state``: ``c`` is a memory of its own beside ``h``.
-    - ``has_carousel``: with an open forget gate, where there is one, and a shut input gate the memory is carried
-      unchanged, and so is the error that flows back through it.
-    - ``linear_in_state``: given ``x``, the next memory is an affine map of the memory, and ``h`` is not read.
+    - ``has_carousel``: with its forget gate open and its input gate shut, where it has such gates, and with no input
+      where it has neither, the memory is carried unchanged, and so is the error that flows back through it.
+    - ``linear_in_state``: given ``x`` and, where the memory has parts, the others of them, the next ``memory`` is an
+      affine map of the ``memory``, and ``h`` is not read.
     - ``truncated`` (of the object): the gradient is cut inside the cell on purpose, so that it is not the derivative.
 
     Args:
@@ -62,14 +65,3 @@ class Cell(nn.Module, ABC):
         while not isinstance(c, Tensor):
             c = c[0]
         return c if self.has_cell_state else h
-
-
-def check_positive(name: str, value: object) -> None:
-    """Check that an argument is a positive integer.
-
-    Raises:
-        ValueError: it is not.
-
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")

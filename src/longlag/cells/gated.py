@@ -6,13 +6,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from longlag.bounds import check_number
 from longlag.cells.cell import Cell, State
 
 
 class GatedCell(Cell):
     """A cell with gates.
 
-    - ``gate_names``: its gates. One called ``i`` is an input gate of its own, which adds to the memory.
+    - ``gate_names``: its gates. One called ``i`` is an input gate of its own, by which what is added to the memory is
+      multiplied; one called ``o`` an output gate, by which ``h`` is.
     - ``forget_gate``: the name of the gate by which the memory is multiplied, so that 1 keeps it; ``None`` if there is
       none. If there is one, the constructor takes ``forget_bias``, and ``longlag.cells.init`` has other ways to start.
     - ``refine_gate``: the name of a gate that bends the forget gate (Gu et al. 2020), ``None`` if there is none.
@@ -28,10 +30,21 @@ class GatedCell(Cell):
 
     @abstractmethod
     def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
-        """Return the gates of the step from ``state`` with input ``x`` [B, I]: name -> values in [0, 1], [B, …]."""
+        """Return the gates of the step from ``state`` with input ``x`` [B, I]: name -> values in [0, 1], [B, …].
+
+        They are what acts in the step: normalised, where the cell normalises them. Where the memory is kept on a scale
+        of its own, the forget gate is what multiplies the memory itself, and the input gate what acts on that scale.
+        """
 
     def gate_bias(self, name: str) -> Tensor:
-        """Return the whole bias of a gate; what is written into this tensor is written into the parameter."""
+        """Return the whole bias of a gate; what is written into this tensor is written into the parameter.
+
+        Raises:
+            ValueError: the gates have no bias.
+
+        """
+        if self.W.bias is None:
+            raise ValueError(f"the gates of this {type(self).__name__} have no bias")
         return self.W.bias.detach().view(len(self.packing), -1)[self.packing.index(name)]
 
     def start_forget_gate(self, bias: float | Tensor) -> None:
@@ -43,7 +56,7 @@ class GatedCell(Cell):
             ValueError: the bias is not a number.
 
         """
-        if isinstance(bias, bool) or not isinstance(bias, int | float | Tensor):
-            raise ValueError(f"forget_bias must be a number, got {bias!r}")
+        if not isinstance(bias, Tensor):
+            check_number("forget_bias", bias)
         assert self.forget_gate is not None
         self.gate_bias(self.forget_gate).copy_(torch.as_tensor(bias))

@@ -24,8 +24,7 @@ class GRUCell(GatedCell):
     Source: Cho et al. 2014, section 2.3.
 
     Deviations: the reset gate acts after the recurrent product, not before it, which makes the cell that of
-    ``torch.nn.GRU``; biases; the update gate keeps, where the paper's first version has it replace. The weights start
-    as those of ``nn.Linear``.
+    ``torch.nn.GRU``; biases. The weights start as those of ``nn.Linear``.
 
     Args:
         input_size: I.

@@ -7,6 +7,7 @@ cell's constructor has set. Random ones come from torch's global generator, as a
 import torch
 from torch import Tensor
 
+from longlag.bounds import check_integer, check_number
 from longlag.cells.gated import GatedCell
 
 
@@ -29,8 +30,7 @@ class Staggered:
 
     def __init__(self, first: float, last: float) -> None:
         for name, value in (("first", first), ("last", last)):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"{name} must be a number, got {value!r}")
+            check_number(name, value)
         self.first = first
         self.last = last
 
@@ -60,8 +60,7 @@ class Chrono:
     """
 
     def __init__(self, T_max: int) -> None:
-        if isinstance(T_max, bool) or not isinstance(T_max, int) or T_max < 2:
-            raise ValueError(f"T_max must be an integer of at least 2, got {T_max!r}")
+        check_integer("T_max", T_max, 2)
         self.T_max = T_max
 
     def __call__(self, cell: GatedCell) -> None:
@@ -89,9 +88,9 @@ class Uniform:
 
         """
         bias = _forget_bias(cell)
-        H = bias.numel()
+        H = cell.hidden_size
         if H < 2:
-            raise ValueError("uniform gates want at least two units")
+            raise ValueError("uniform gates want at least two hidden units")
         drawn = torch.logit(torch.empty(bias.shape).uniform_(1 / H, 1 - 1 / H))
         cell.start_forget_gate(drawn)
         if cell.refine_gate is not None:

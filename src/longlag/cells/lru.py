@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
-from longlag.cells.cell import State, check_positive
+from longlag.bounds import check_number, check_positive, check_switch
+from longlag.cells.cell import State
 from longlag.cells.linear import LinearCell
 
 
@@ -63,14 +64,12 @@ class LRUCell(LinearCell):
         if state_size is not None:
             check_positive("state_size", state_size)
         for name, value in (("r_min", r_min), ("r_max", r_max), ("max_phase", max_phase)):
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"{name} must be a number, got {value!r}")
+            check_number(name, value)
         if not 0 <= r_min < r_max <= 1:
             raise ValueError(f"a ring with 0 <= r_min < r_max <= 1 is wanted, got r_min={r_min!r} and r_max={r_max!r}")
         if not 0 < max_phase <= math.tau:
             raise ValueError(f"max_phase must be greater than 0 and at most 2π, got {max_phase!r}")
-        if not isinstance(gelu, bool):
-            raise ValueError(f"gelu must be true or false, got {gelu!r}")
+        check_switch("gelu", gelu)
         I, H = input_size, hidden_size  # noqa: E741 -- the field's names
         self.state_size = N = H if state_size is None else state_size
         self.gelu = gelu

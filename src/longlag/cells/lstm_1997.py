@@ -6,12 +6,12 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from longlag.bounds import check_switch
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
 from longlag.cells.memory_block import (
     bias_a_block,
     blocks_of,
-    check_switch,
     draw,
     shared,
     squash_input,

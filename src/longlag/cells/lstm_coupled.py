@@ -21,7 +21,7 @@ class CoupledLSTMCell(GatedCell):
 
     State: ``h`` [B, H], ``c`` [B, H], both zero at the start.
 
-    Source: Greff et al. 2015, "LSTM: A Search Space Odyssey", section 3 (CIFG).
+    Source: Greff et al. 2015, "LSTM: A Search Space Odyssey" (CIFG).
 
     Deviations: no peepholes. The weights start as those of ``nn.Linear``.
 

@@ -1,12 +1,11 @@
 """What the memory-cell blocks of 1997 and 2000 have in common: squashing functions, shared gates, how weights start."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from longlag.cells.cell import check_positive
+from longlag.bounds import check_multiple, check_number, check_positive, is_number
 
 
 def squash_input(net: Tensor) -> Tensor:
@@ -32,8 +31,7 @@ def blocks_of(hidden_size: int, block_size: int) -> int:
 
     """
     check_positive("block_size", block_size)
-    if hidden_size % block_size:
-        raise ValueError(f"hidden_size must be a multiple of block_size={block_size}, got {hidden_size}")
+    check_multiple("hidden_size", hidden_size, "block_size", block_size)
     return hidden_size // block_size
 
 
@@ -44,8 +42,7 @@ def draw(layers: Iterable[nn.Linear], weight_range: float) -> None:
         ValueError: ``weight_range`` is not a positive number.
 
     """
-    if not _is_number(weight_range) or weight_range <= 0:
-        raise ValueError(f"weight_range must be a positive number, got {weight_range!r}")
+    check_number("weight_range", weight_range, 0, above=True)
     for layer in layers:
         for parameter in layer.parameters():
             nn.init.uniform_(parameter, -weight_range, weight_range)
@@ -58,24 +55,9 @@ def bias_a_block(name: str, bias: float | Sequence[float], blocks: int) -> Tenso
         ValueError: it is neither a number nor a list of as many numbers as there are blocks.
 
     """
-    if _is_number(bias):
+    if is_number(bias):
         return torch.tensor(bias).expand(blocks)
-    listed = isinstance(bias, Sequence) and len(bias) == blocks and all(map(_is_number, bias))
+    listed = isinstance(bias, Sequence) and len(bias) == blocks and all(map(is_number, bias))
     if not listed:
         raise ValueError(f"{name} must be a number or a list of {blocks}, one a block, got {bias!r}")
     return torch.tensor(bias)
-
-
-def check_switch(name: str, value: object) -> None:
-    """Check that an argument is true or false.
-
-    Raises:
-        ValueError: it is something else.
-
-    """
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false, got {value!r}")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

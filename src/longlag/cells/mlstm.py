@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from longlag.cells.cell import State, check_positive
+from longlag.bounds import check_multiple, check_positive
+from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
 
 
@@ -57,8 +58,7 @@ class MLSTMCell(GatedCell):
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0, heads: int = 4) -> None:
         super().__init__(input_size, hidden_size)
         check_positive("heads", heads)
-        if hidden_size % heads:
-            raise ValueError(f"hidden_size must be a multiple of heads, got {hidden_size} and {heads}")
+        check_multiple("hidden_size", hidden_size, "heads", heads)
         self.heads = heads
         self.head_size = hidden_size // heads
         self.parts = [heads, heads, hidden_size, 3 * hidden_size]  # the rows of W: i, f, o and q, k, v

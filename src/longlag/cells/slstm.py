@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from longlag.cells.cell import State, check_positive
+from longlag.bounds import check_multiple, check_positive
+from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
 
 
@@ -59,8 +60,7 @@ class SLSTMCell(GatedCell):
     def __init__(self, input_size: int, hidden_size: int, forget_bias: float = 1.0, heads: int = 1) -> None:
         super().__init__(input_size, hidden_size)
         check_positive("heads", heads)
-        if hidden_size % heads:
-            raise ValueError(f"hidden_size must be a multiple of heads, got {hidden_size} and {heads}")
+        check_multiple("hidden_size", hidden_size, "heads", heads)
         self.heads = heads
         # a unit sees the h of its own head, so a row has that many weights for it, and not H
         self.W = nn.Linear(hidden_size // heads + input_size, 4 * hidden_size)

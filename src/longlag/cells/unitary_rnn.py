@@ -62,7 +62,8 @@ class UnitaryRNNCell(Cell):
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, z)``, [B, H] and [B, N], to ``(h', z')``."""
-        z = modrelu(self._turned(state[1]) + _complex(self.V(x)), self.b)
+        z = self._turned(state[1])
+        z = modrelu(z + _complex(self.V(x).to(self.b.dtype)), self.b)  # there are no complex numbers of half precision
         return torch.cat([z.real, z.imag], dim=-1), z
 
     def initial_state(
@@ -75,6 +76,8 @@ class UnitaryRNNCell(Cell):
 
     def _turned(self, z: Tensor) -> Tensor:
         """Return W z for each z of the batch [B, N]."""
+        if not len(z):  # the transform takes no empty batch
+            return z
         D_1, D_2, D_3 = torch.polar(torch.ones_like(self.phases), self.phases).unbind()
         v_1, v_2 = torch.view_as_complex(self.reflections).unbind()
         z = _reflected(torch.fft.fft(z * D_1, norm="ortho"), v_1)

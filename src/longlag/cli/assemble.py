@@ -25,6 +25,13 @@ from longlag.task import Task
 from longlag.training.log import silenced
 from longlag.training.run import OWN_ARGUMENTS, RunPlan
 
+#: The arguments of the model that are said elsewhere, and where.
+_MODEL_OWN = {
+    "cell": "cell=… and cell.…=… say it",
+    "output_size": "the task says it",
+    "readout": "the task says it",
+    "engine": "engine=… says it",
+}
 _PACKAGES = ("longlag", "torch", "lightning", "hydra-core", "torchmetrics", "wandb")
 
 
@@ -83,6 +90,8 @@ def model_of(settings: Mapping[str, Any], task: Task) -> SequenceModel:
     layers = options.pop("layers", 1)
     if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
         raise RequestError(f"model.layers must be a positive integer, got {layers!r}")
+    for name in set(_MODEL_OWN) & set(options):
+        raise RequestError(f"model.{name} is not a setting: {_MODEL_OWN[name]}")
     options |= {"output_size": task.output_size, "readout": task.readout, "engine": settings["engine"]}
     _refuse_unknown_arguments("model", {"_target_": "longlag.model.SequenceModel", **options})
     cells = [started_cell(settings, task.input_size)]

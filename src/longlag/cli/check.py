@@ -51,13 +51,15 @@ def run(arguments: Sequence[str]) -> int:
         return _write_stub(Path(options.stub))
     console = Console() if sys.stdout.isatty() else Console(width=200)
     if options.exercise:
+        if len(all_settings_of(options.overrides, options.config_dir)) > 1:
+            raise RequestError("longlag check --exercise takes one cell")
         return _exercise(settings_of(options.overrides, options.config_dir), console)
     return _kit(all_settings_of(options.overrides, options.config_dir), console)
 
 
 def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
     from longlag.cli.assemble import cell_of, task_of
-    from longlag.conformance.kit import Kit
+    from longlag.conformance.kit import conformance
     from longlag.conformance.measures import measure
 
     input_size = task_of(settings[0]).input_size
@@ -72,16 +74,17 @@ def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
     for number, (each, make) in enumerate(zip(settings, makes, strict=True), start=1):
         name = each["run"]["cell"]
         with console.status(f"checking {name} ({number} of {len(settings)})"):
-            results = list(Kit(make, input_size).run())
-            measures = None if results[0].verdict == "fail" else measure(make, input_size)
+            results = list(conformance(make, input_size))
+            failed = any(result.verdict == "fail" for result in results)
+            measures = None if failed else measure(make, input_size)
         rows.append((name, results, measures))
         for result in results if len(settings) == 1 else [one for one in results if one.verdict == "fail"]:
             _print(result, console, "" if len(settings) == 1 else f"{name}: ")
     console.print()
     console.print(_table(rows, console))
-    failed = sum(result.verdict == "fail" for _, results, _ in rows for result in results)
-    console.print("\nall that apply passed" if not failed else f"\n{failed} failed", highlight=False)
-    return 1 if failed else 0
+    failures = sum(result.verdict == "fail" for _, results, _ in rows for result in results)
+    console.print("\nall that apply passed" if not failures else f"\n{failures} failed", highlight=False)
+    return 1 if failures else 0
 
 
 def _table(rows: "Sequence[tuple[str, list[Result], Measures | None]]", console: Console) -> Table:

@@ -1,7 +1,7 @@
 """What a task is: the contract that every file in ``tasks/`` fills in, and what tasks are made of."""
 
+from longlag.bounds import check_integer, check_number, check_switch
 from longlag.task.batch import Batch
-from longlag.task.bounds import check_integer, check_number, check_switch
 from longlag.task.classification import ClassificationTask
 from longlag.task.drawing import distinct, integers, joined, one_hot, valid_steps
 from longlag.task.means import Means

@@ -1,0 +1,160 @@
+"""What a cell must live up to because it claims it; what a cell can claim is said in ``longlag.cells``."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from longlag.cells import GatedCell
+from longlag.conformance.contract import EXACT
+from longlag.conformance.result import Check, DoesNotApplyError, replaced
+from longlag.conformance.specimen import Specimen, off_by
+from longlag.engine.eager import unroll
+
+OPEN = 50.0  # a bias that opens a gate: 1 − σ(50) is 2e-22
+STEPS = 60
+FORGET_BIASES = (-1.0, 0.0, 1.0, 3.0, 7.0)
+
+
+class Claims:
+    """The checks that follow from what the class of the cell says of itself.
+
+    Args:
+        cells: the cell under test.
+
+    """
+
+    def __init__(self, cells: Specimen) -> None:
+        self.cells = cells
+
+    def checks(self) -> list[Check]:
+        """Return the checks by their names."""
+        return [
+            ("gates in [0, 1]", self._gates),
+            ("biases open and shut the gates", self._biases),
+            ("effective forget bias", self._forget_bias),
+            ("constant error carousel", self._carousel),
+            ("linear in the state", self._linear),
+        ]
+
+    def _gates(self) -> tuple[bool, str]:
+        cell, state = self.cells.running()
+        _refuse_without_gates(cell)
+        said, good = [], True
+        found = cell.gates(3 * self.cells.inputs(2, 1)[:, 0], state)
+        for name, gate in found.items():
+            low, high = gate.min().item(), gate.max().item()
+            good &= 0 <= low <= high <= 1
+            said.append(f"{name} in [{low:.2f}, {high:.2f}]")
+        return good and tuple(found) == cell.gate_names, ", ".join(said)
+
+    def _biases(self) -> tuple[bool, str]:
+        """Shut and open each gate by its bias; a gate that is normalised by another one opens at least half."""
+        _refuse_without_gates(self.cells.fresh())
+        wrong = []
+        for name in self.cells.fresh().gate_names:
+            (shut, h), (opened, _) = (self._with_bias(name, bias) for bias in (-OPEN, OPEN))
+            wrong += [f"{name} cannot be shut"] if not bool((shut < 1e-9).all()) else []
+            wrong += [f"{name} cannot be opened"] if not bool((opened > 0.5).all()) else []
+            wrong += ["h is not 0 behind a shut o"] if name == "o" and not bool((h.abs() < 1e-9).all()) else []
+        return not wrong, ", ".join(wrong) or f"±{OPEN:g}"
+
+    def _with_bias(self, name: str, bias: float) -> tuple[Tensor, Tensor]:
+        """Return a gate and the hidden state after a step with this bias of the gate."""
+        cell, state = self.cells.running()
+        _bias(cell, name).fill_(bias)
+        x = self.cells.inputs(2, 1)[:, 0]
+        with torch.no_grad():
+            return cell.gates(x, state)[name], cell(x, state)[0]
+
+    def _forget_bias(self) -> tuple[bool, str]:
+        """Measure the gate without input and weights from outside, ∂memory'/∂memory, and ask the cell for it too."""
+        _refuse_without_forget_gate(self.cells.fresh())
+        told, measured = zip(*map(self._effective, FORGET_BIASES), strict=True)
+        # the bias is kept in float32, to six digits; the logit of a gate near 1 has fewer than the gate
+        good = all(
+            torch.allclose(found, torch.full_like(found, bias), rtol=1e-5, atol=1e-6)
+            for way in (told, measured)
+            for found, bias in zip(way, FORGET_BIASES, strict=True)
+        )
+        acts, says = (", ".join(f"{found.mean().item():.4g}" for found in way) for way in (measured, told))
+        written = ", ".join(f"{bias:g}" for bias in FORGET_BIASES)
+        return good, f"{acts} where {written} is written" + (f", and gates() says {says}" if says != acts else "")
+
+    def _effective(self, bias: float) -> tuple[Tensor, Tensor]:
+        """Return the logit of the forget gate with no input, as the cell says it is and as it acts."""
+        cell = self.cells.fresh(forget_bias=bias).double()
+        x = torch.zeros(1, self.cells.input_size, dtype=torch.float64)
+        start = cell.initial_state(1, dtype=torch.float64)
+        told = cell.gates(x, start)[cell.forget_gate]
+        with torch.no_grad():
+            for parameter in cell.parameters():
+                if parameter.dim() > 1:
+                    parameter.zero_()
+            state = cell(x, start)  # after a step, since a memory with a scale of its own has none before
+        memory = cell.memory(state)
+        leaf = memory.detach().clone().requires_grad_()
+        after = cell.memory(cell(x, replaced(state, {id(memory): leaf})))
+        return torch.logit(told), torch.logit(torch.autograd.grad(after.sum(), leaf)[0])
+
+    def _carousel(self) -> tuple[bool, str]:
+        cell, state = self.cells.running()
+        if not getattr(cell, "has_carousel", False):
+            raise DoesNotApplyError("it claims none")
+        shut, opened = "i" in getattr(cell, "gate_names", ()), getattr(cell, "forget_gate", None)
+        if opened is not None:
+            _bias(cell, opened).fill_(OPEN)
+        if shut:
+            _bias(cell, "i").fill_(-OPEN)
+        x = self.cells.inputs(2, STEPS)
+        if not shut and opened is None:
+            x = torch.zeros_like(x)
+        memory = cell.memory(state)
+        start = memory.detach().clone().requires_grad_()
+        _, end = unroll(cell, x, replaced(state, {id(memory): start}))
+        carried = cell.memory(end)
+        weights = torch.linspace(1, 2, carried.numel(), dtype=torch.float64).view_as(carried)
+        (gradient,) = torch.autograd.grad((carried * weights).sum(), start)
+        change = (carried - start).abs().max().item()
+        lost = (gradient - weights).abs().max().item()
+        return max(
+            change, lost
+        ) < 1e-9, f"over {STEPS} steps the memory changes by {change:.0e}, its error by {lost:.0e}"
+
+    def _linear(self) -> tuple[bool, str]:
+        cell, state = self.cells.running()
+        if not getattr(cell, "linear_in_state", False):
+            raise DoesNotApplyError("it claims nothing of the kind")
+        x, memory = self.cells.inputs(2, 1)[:, 0], cell.memory(state)
+
+        def after(given: Tensor) -> Tensor:
+            with torch.no_grad():
+                found: Tensor = cell.memory(cell(x, replaced(state, {id(memory): given})))
+            return found
+
+        other = torch.flip(memory, [-1]) + 1
+        off = off_by(after(memory + other) + after(torch.zeros_like(memory)), after(memory) + after(other))
+        if not cell.has_cell_state:
+            return off < EXACT, f"superposition off by {off:.0e}"
+        read = off_by(after(memory), cell.memory(cell(x, (state[0] + 1, state[1]))))
+        return max(off, read) < EXACT, f"superposition off by {off:.0e}, {'h is read' if read else 'h is not read'}"
+
+
+def _refuse_without_gates(cell: Any) -> None:
+    if not isinstance(cell, GatedCell) or not cell.gate_names:
+        raise DoesNotApplyError("it has no gates (a longlag.cells.GatedCell has)")
+
+
+def _refuse_without_forget_gate(cell: Any) -> None:
+    _refuse_without_gates(cell)
+    if cell.forget_gate is None:
+        raise DoesNotApplyError("it has no forget gate")
+
+
+def _bias(cell: Any, name: str) -> Tensor:
+    """Return the bias of a gate."""
+    try:
+        bias: Tensor = cell.gate_bias(name)
+    except ValueError as error:
+        raise DoesNotApplyError(str(error)) from error
+    return bias

@@ -1,0 +1,142 @@
+"""What every cell must keep to."""
+
+import torch
+from torch import Tensor
+
+from longlag.conformance.result import Check, leaves, replaced
+from longlag.conformance.specimen import Specimen, off_by
+from longlag.engine.eager import unroll
+
+EXACT = 1e-10  # relative, for float64 figures that differ by the order of a few hundred roundings
+
+
+class Contract:
+    """The checks that no cell can be excused from.
+
+    Args:
+        cells: the cell under test.
+
+    """
+
+    def __init__(self, cells: Specimen) -> None:
+        self.cells = cells
+
+    def checks(self) -> list[Check]:
+        """Return the checks by their names."""
+        return [
+            ("shapes", self._shapes),
+            ("types and devices", self._moves),
+            ("each sequence for itself", self._batch),
+            ("the same twice", self._repeats),
+            ("a sequence in two parts", self._split),
+            ("gradient", self._gradient),
+            ("long sequence, T=1000", self._long),
+        ]
+
+    def _shapes(self) -> tuple[bool, str]:
+        cell = self.cells.fresh()
+        good, said = True, ""
+        for B in (0, 1, 3):  # a device may get no sequence at all
+            start = cell.initial_state(B)
+            h, c = cell(self.cells.inputs(B, 1, torch.float32)[:, 0], start)
+            shapes = [tuple(leaf.shape) for leaf in leaves((h, c))]
+            good &= shapes[0] == (B, cell.hidden_size) and all(shape[0] == B for shape in shapes)
+            good &= len(shapes) == len(leaves(start))
+            said = f"h {shapes[0]}, c {' '.join(map(str, shapes[1:]))}"
+        if not getattr(cell, "has_cell_state", True) and not (isinstance(c, Tensor) and torch.equal(h, c)):
+            return False, f"{said}; it claims no cell state, so h should be returned twice"
+        return good, f"{said} for B=3"
+
+    def _moves(self) -> tuple[bool, str]:
+        devices = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
+        for dtype in (torch.float32, torch.float64):
+            for device in ["cpu", *devices]:
+                cell = self.cells.fresh().to(device=device, dtype=dtype)
+                x = self.cells.inputs(2, 3, dtype).to(device)
+                outputs, state = unroll(cell, x)
+                for leaf in (outputs, *leaves(state)):
+                    if leaf.dtype not in (dtype, dtype.to_complex()) or leaf.device.type != device:
+                        return False, f"{leaf.dtype} on {leaf.device.type} where the cell is {dtype} on {device}"
+        self._autocast()
+        return True, f"float32, float64 and bf16-mixed, cpu and {' and '.join(devices)}"
+
+    def _autocast(self) -> None:
+        """Take two steps under automatic mixed precision."""
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            unroll(self.cells.fresh(), self.cells.inputs(2, 2, torch.float32))
+
+    def _batch(self) -> tuple[bool, str]:
+        cell, x = self.cells.fresh().double(), self.cells.inputs(4, 9)
+        with torch.no_grad():
+            together, _ = unroll(cell, x)
+            alone = torch.cat([unroll(cell, x[k : k + 1])[0] for k in range(4)])
+            spoilt = x.clone()
+            spoilt[0] = float("nan")
+            others, _ = unroll(cell, spoilt)
+        off = off_by(together, alone)
+        leak = not torch.equal(others[1:], together[1:])
+        return off < EXACT and not leak, f"off by {off:.0e}" + ("; a nan in one reaches another" if leak else "")
+
+    def _repeats(self) -> tuple[bool, str]:
+        first, second = self.cells.fresh(), self.cells.fresh()
+        if any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)):
+            return False, "the same seed gives other weights"
+        x = self.cells.inputs(3, 9, torch.float32)
+        before = torch.get_rng_state()
+        with torch.no_grad():
+            same = torch.equal(unroll(first, x)[0], unroll(second, x)[0])
+        drawn = not torch.equal(before, torch.get_rng_state())
+        cell, state = self.cells.running()
+        kept = [leaf.clone() for leaf in leaves(state)]
+        with torch.no_grad():
+            cell(x[:2, 0].double(), state)
+        changed = not all(map(torch.equal, leaves(state), kept))
+        wrong = "draws random numbers in its steps" if drawn else "overwrites the state" if changed else ""
+        return same and not wrong, wrong or ("bit for bit" if same else "differs")
+
+    def _split(self) -> tuple[bool, str]:
+        cell, x = self.cells.fresh().double(), self.cells.inputs(3, 20)
+        off = 0.0
+        with torch.no_grad():
+            whole, end = unroll(cell, x)
+            for k in (1, 7, 19):
+                first, state = unroll(cell, x[:, :k])
+                second, last = unroll(cell, x[:, k:], state)
+                off = max(off, off_by(whole, torch.cat([first, second], dim=1)))
+                off = max(off, *(off_by(a, b) for a, b in zip(leaves(end), leaves(last), strict=True)))
+        return off < EXACT, f"off by {off:.0e}"
+
+    def _gradient(self) -> tuple[bool, str]:
+        """Compare with differences, over the input, the state and the parameters, along random directions.
+
+        Where the gradient is cut on purpose, only what carries the memory counts of the state.
+        """
+        cell, state = self.cells.running()
+        truncated = getattr(cell, "truncated", False)
+        names = [name for name, _ in cell.named_parameters()]
+        weights = [p.detach().requires_grad_() for p in cell.parameters()]
+        held = [cell.memory(state)] if truncated else leaves(state)
+        unique = list({id(leaf): leaf for leaf in held}.values())
+        parts = [leaf.detach().clone().requires_grad_() for leaf in unique]
+        x = self.cells.inputs(2, 1)[:, 0].requires_grad_()
+
+        def step(x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+            changed = dict(zip(map(id, unique), given, strict=False))
+            bound = dict(zip(names, given[len(unique) :], strict=True))
+            after = torch.func.functional_call(cell, bound, (x, replaced(state, changed)))
+            return tuple({id(leaf): leaf for leaf in leaves(after)}.values())
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # gradcheck draws its directions
+            right = torch.autograd.gradcheck(step, (x, *parts, *weights), fast_mode=True)
+        cut = ", those left that are not cut on purpose" if truncated else ""
+        return right, f"as by differences, in {1 + len(parts) + len(weights)} tensors{cut}"
+
+    def _long(self) -> tuple[bool, str]:
+        cell = self.cells.fresh()
+        x = self.cells.inputs(2, 1000, torch.float32).requires_grad_()
+        outputs, state = unroll(cell, x)
+        outputs[:, -1].sum().backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in (x, *cell.parameters()) if p.grad is not None]
+        finite = all(bool(leaf.isfinite().all()) for leaf in (outputs, *gradients, *leaves(state)))
+        return finite, "all finite, the gradient too" if finite else "not all finite"
