@@ -34,7 +34,14 @@ def test_the_kit_says_what_it_found_and_the_figures(longlag):
     assert [line.split("  ")[0].strip() for line in lines(said)[:12]] == [*["pass"] * 11, "does not apply"]
     heading, row = lines(said)[13:15]
     assert heading.split("  ")[0] == "cell"
-    assert row.split()[:5] == ["gru", "11", "0", "3,392", "1"]  # 3·32·(32 + 2 + 1) weights and the second bias of n
+    assert row.split()[:6] == [
+        "gru",
+        "11",
+        "of",
+        "11",
+        "3,392",
+        "1",
+    ]  # 3·32·(32 + 2 + 1) weights and the second bias of n
     assert lines(said)[-1] == "all that apply passed"
 
 
@@ -42,7 +49,7 @@ def test_several_cells_are_a_row_each(longlag):
     said = longlag("check", "cell=lstm,rnn", "cell.hidden_size=8")
     assert said.code == 0
     assert [line.split()[0] for line in lines(said)[2:4]] == ["lstm", "rnn"]
-    assert lines(said)[2].split()[3:5] == [str(4 * 8 * 11), "2"]
+    assert lines(said)[2].split()[4:6] == [str(4 * 8 * 11), "2"]
 
 
 def test_a_broken_cell_of_the_readers_own_exits_with_1(longlag, tmp_path):
@@ -65,8 +72,8 @@ def test_a_cell_that_cannot_be_measured_costs_its_own_figures_only(longlag, tmp_
     said = longlag("check", "--config-dir", "my_conf", "cell=odd,rnn")
     assert said.code == 1
     rows = {line.split()[0]: line.split() for line in lines(said) if line.startswith(("odd ", "rnn "))}
-    assert rows["odd"][3:] == ["-"] * 5
-    assert rows["rnn"][3] == "1,120"
+    assert rows["odd"][4:] == ["-"] * 5
+    assert rows["rnn"][4] == "1,120"
 
 
 def test_the_lstm_passes_all_six(longlag):

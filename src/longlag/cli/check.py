@@ -92,18 +92,26 @@ def _table(rows: "Sequence[tuple[str, list[Result], Measures | None]]", console:
     from longlag.conformance.measures import LAGS
 
     ruled = console.is_terminal
-    table = Table(box=box.SIMPLE_HEAD if ruled else None, show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column("cell")
-    headings = ["passed", "failed", "parameters", "state per unit", *(f"early gradient T={T}" for T in LAGS), "µs/step"]
-    for heading in headings:
-        table.add_column(heading, justify="right", vertical="bottom")
+    table = Table(
+        box=box.SIMPLE_HEAD if ruled else None,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=ruled,
+        header_style="bold",
+    )
+    table.add_column("cell", vertical="bottom", no_wrap=True)
+    gradients = [f"early\ngradient\nT={T}" for T in LAGS]
+    for heading in ("passed", "parameters", "state\nper unit", *gradients, "µs/step"):
+        name = heading if ruled else " ".join(heading.split())
+        table.add_column(name, justify="right", vertical="bottom", no_wrap=True)
     for name, results, measures in rows:
-        counts = [str(sum(result.verdict == verdict for result in results)) for verdict in ("pass", "fail")]
+        passed = sum(result.verdict == "pass" for result in results)
+        applied = sum(result.verdict != "does not apply" for result in results)
         figures = ["-"] * 5
         if measures is not None:
-            gradients = (f"{gradient:.1e}" for gradient in measures.early_gradients)
-            figures = [f"{measures.parameters:,}", f"{measures.state:g}", *gradients, f"{measures.step_us:.0f}"]
-        table.add_row(name, *counts, *figures)
+            sizes = (f"{measures.parameters:,}", f"{measures.state:g}")
+            figures = [*sizes, *(f"{x:.1e}" for x in measures.early_gradients), f"{measures.step_us:.0f}"]
+        table.add_row(name, f"{passed} of {applied}", *figures)
     return table
 
 
