@@ -16,7 +16,8 @@ def python(code, **environment):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], [], ["train", "--help"], ["train", "--cfg", "job"], ["check", "--help"]]
+    "arguments",
+    [["--help"], [], ["train", "--help"], ["train", "--cfg", "job"], ["check", "--help"], ["runs", "--help"]],
 )
 def test_help_is_light(arguments):
     """Neither torch nor Lightning nor W&B is imported to print a help text or the settings."""
@@ -45,7 +46,7 @@ def test_an_unknown_command_is_one_line(longlag):
     said = longlag("trian")
     assert (said.code, said.err) == (
         2,
-        "longlag: no command 'trian'; there are: train, check, show, audit; did you mean train?\n",
+        "longlag: no command 'trian'; there are: train, runs, check, show, audit; did you mean train?\n",
     )
 
 
@@ -57,7 +58,7 @@ def test_python_m_longlag():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("longlag tr", {"train", "check", "show", "audit"}),
+        ("longlag tr", {"train", "runs", "check", "show", "audit"}),
         ("longlag train cell=", {f"cell={path.stem}" for path in (conf_dir() / "cell").glob("*.yaml")}),
         ("longlag train -m task=", {f"task={path.stem}" for path in (conf_dir() / "task").glob("*.yaml")}),
         ("longlag train trainer.max", {"trainer.max_steps="}),

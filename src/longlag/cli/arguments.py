@@ -7,8 +7,31 @@ from typing import NoReturn
 from longlag.cli.requests import RequestError
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one line, and takes settings as ``longlag train`` does.
+class CommandParser(argparse.ArgumentParser):
+    """An argument parser that says what is wrong in one line, without the usage.
+
+    Args:
+        command: the name of the command.
+        description: what it does.
+        examples: some calls.
+
+    """
+
+    def __init__(self, command: str, description: str, examples: Sequence[str]) -> None:
+        super().__init__(prog=f"longlag {command}", description=description, epilog=f"examples: {'; '.join(examples)}")
+
+    def error(self, message: str) -> NoReturn:
+        """Say it in one line.
+
+        Raises:
+            RequestError: always.
+
+        """
+        raise RequestError(f"{message}; {self.prog} --help shows what there is")
+
+
+class Parser(CommandParser):
+    """A command parser that takes settings as ``longlag train`` does.
 
     Args:
         command: the name of the command.
@@ -19,7 +42,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, command: str, description: str, examples: Sequence[str], takes: Sequence[str]) -> None:
-        super().__init__(prog=f"longlag {command}", description=description, epilog=f"examples: {'; '.join(examples)}")
+        super().__init__(command, description, examples)
         self.takes = takes
         self.add_argument(
             "--config-dir", "-cd", metavar="DIR", help=f"a folder with more YAML files, {takes[0]}/NAME.yaml"
@@ -39,15 +62,6 @@ class Parser(argparse.ArgumentParser):
             if key.split(".")[0].split("/")[0] not in self.takes:
                 raise RequestError(f"{self.prog} takes {self._taken()}, got {override!r}")
         return options
-
-    def error(self, message: str) -> NoReturn:
-        """Say it in one line, without the usage.
-
-        Raises:
-            RequestError: always.
-
-        """
-        raise RequestError(f"{message}; {self.prog} --help shows what there is")
 
     def _taken(self) -> str:
         return ", ".join("seed=…" if part == "seed" else f"{part}=… and {part}.…=…" for part in self.takes)

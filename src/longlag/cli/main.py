@@ -14,6 +14,7 @@ from longlag.cli.requests import RequestError
 #: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
 COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
+    "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
     "check": ("longlag.cli.check", "check a cell, yours too: is it what it claims to be? its figures"),
     "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
     "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
@@ -33,6 +34,7 @@ examples:
   longlag train                                    an LSTM on delayed XOR over 60 steps
   longlag train cell=rnn task.T=20 seed=3
   longlag train -m cell=rnn,lstm task.T=20,60 cell.forget_bias=0,1,3 'seed=range(3)' study=first
+  longlag runs outputs/first
   longlag check cell=lstm
   longlag show task=adding task.T=20
   longlag audit task=adding

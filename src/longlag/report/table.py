@@ -50,6 +50,15 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
         console.print(_rates(groups, identity, console))
 
 
+def flat_row(run: RunRecord) -> dict[str, Any]:
+    """Return all that is known of a run in one flat mapping: what it is, how it ended, its figures, its settings."""
+    identity = {name: _fact(run, name) for name in ("cell", "task", "T", "forget_bias", "seed")}
+    outcome = {"state": run.status.state, "reason": run.status.reason, "folder": str(run.folder.path)}
+    figures = {key: value for key, value in run.summary.items() if key not in identity and key not in outcome}
+    settings = {f"config.{key}": value for key, value in _flattened(run.config).items() if not key.startswith("run.")}
+    return {**identity, **outcome, **figures, **settings}
+
+
 def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column], console: Console) -> Table:
     headings = [heading for heading, _ in identity]
     table = _table([*headings, "parameters", "solved", "median steps\nto solve", "mean test\naccuracy"], console)

@@ -1,6 +1,7 @@
 """The run folder: where a run writes, and what is read back from it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,10 +130,22 @@ def read_run(path: Path) -> RunRecord | None:
         return None
 
 
-def read_study(path: Path) -> list[RunRecord]:
-    """Read the runs of a study, in the order of their folders' names; those set aside are left out."""
-    folders = sorted(p.parent for p in path.glob("*/status.json") if "~" not in p.parent.name)
-    return [run for folder in folders if (run := read_run(folder)) is not None]
+def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -> list[RunRecord]:
+    """Read the runs of a study, in the order of their folders' names; those set aside are left out.
+
+    Args:
+        path: the folder of the study.
+        warn: is told of each folder in it that holds no run that can be read.
+
+    """
+    found = []
+    for folder in sorted(p for p in path.iterdir() if p.is_dir() and "~" not in p.name):
+        run = read_run(folder)
+        if run is None:
+            warn(f"{folder} holds no run that can be read")
+        else:
+            found.append(run)
+    return found
 
 
 def _first_line(error: Exception) -> str:
