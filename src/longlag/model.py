@@ -54,7 +54,8 @@ class SequenceModel(nn.Module):
         if not layers:
             raise ValueError("at least one cell is wanted")
         for below, above in pairwise(layers):
-            if above.input_size != below.hidden_size or (residual and above.hidden_size != above.input_size):
+            read = getattr(above, "input_size", below.hidden_size)  # a plain module need not say it
+            if read != below.hidden_size or (residual and above.hidden_size != read):
                 raise ValueError(f"a layer of {above.hidden_size} units cannot stand on one of {below.hidden_size}")
         self.unrolls = [engine_for(engine, layer) for layer in layers]
         self.cells = nn.ModuleList(layers)
