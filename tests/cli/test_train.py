@@ -106,7 +106,7 @@ def test_help_shows_the_groups_and_an_example(longlag):
     said = longlag("train", "--help")
     assert said.code == 0
     for text in (
-        "cell: gru, irnn, lstm",
+        "cell: causal_attention, gru, irnn, lru, lstm",
         "trainer: cpu, ddp",
         "longlag train -m cell=rnn,lstm",
         "longlag -sc install=bash",

@@ -45,7 +45,7 @@ def measure(make: Callable[[], Any], input_size: int) -> Measures:
     cell = Specimen(make, input_size).fresh()
     return Measures(
         parameters=sum(p.numel() for p in cell.parameters()),
-        state=_carried(cell, input_size) / cell.hidden_size,
+        state=carried(cell, input_size) / cell.hidden_size,
         early_gradients=tuple(early_gradient(make, input_size, T) for T in LAGS),
         step_us=_step_us(cell, input_size),
     )
@@ -65,7 +65,7 @@ def early_gradient(make: Callable[[], Any], input_size: int, T: int) -> float:
     return 0.0 if x.grad is None else x.grad[:, 0].abs().mean().item()
 
 
-def _carried(cell: Any, input_size: int) -> int:
+def carried(cell: Any, input_size: int) -> int:
     """Return how many real numbers of its state a sequence's next step reads, after 60 steps.
 
     A part of the state is read if a change of it changes what follows; a gradient would miss what is cut on purpose.
