@@ -42,7 +42,7 @@ wheel: setup  ## build the wheel, install it elsewhere, train one step from an e
 	@PYTHON=$(BIN)/python bash .ci/wheel-check
 
 rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds each
-	@$(BIN)/longlag train -m experiment=xor_rates
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=xor_rates
 
 easy: setup  ## the README's table: does a small LSTM learn an easy setting of every task? six seeds each
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(EASY) 'seed=range(6)' logger=csv
