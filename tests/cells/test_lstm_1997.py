@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from by_hand import dot, logistic, of_its_own
 from torch.func import functional_call
 
 from longlag.cells.lstm_1997 import LSTM1997Cell
@@ -9,25 +10,6 @@ from longlag.engine.eager import unroll
 from longlag.model import SequenceModel
 
 F64 = torch.float64
-
-
-def logistic(z):
-    return 1 / (1 + math.exp(-z))
-
-
-def of_its_own(cell):
-    """Give every parameter of a cell a number of its own, none of them small, and return them as nested lists."""
-    count = 0
-    cell.double()
-    for parameter in cell.parameters():
-        numbers = torch.arange(count, count + parameter.numel(), dtype=F64)
-        parameter.data.copy_(torch.sin(1 + numbers * 0.7).reshape(parameter.shape))
-        count += parameter.numel()
-    return [parameter.tolist() for parameter in cell.parameters()]
-
-
-def dot(a, b):
-    return sum(p * q for p, q in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("truncate_gates", [True, False])

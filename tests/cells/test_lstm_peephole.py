@@ -2,15 +2,12 @@ import math
 
 import pytest
 import torch
+from by_hand import logistic
 from torch.func import functional_call
 
 from longlag.cells.lstm import LSTMCell
 from longlag.cells.lstm_peephole import PeepholeLSTMCell
 from longlag.model import SequenceModel
-
-
-def logistic(z):
-    return 1 / (1 + math.exp(-z))
 
 
 def with_random_peepholes(I, H):  # noqa: E741 -- the field's name

@@ -2,16 +2,13 @@ import math
 
 import pytest
 import torch
+from by_hand import logistic
 from torch import nn
 from torch.func import functional_call
 
 from longlag.cells.init import Uniform
 from longlag.cells.lstm_coupled import CoupledLSTMCell
 from longlag.cells.lstm_refine import RefinedLSTMCell
-
-
-def logistic(z):
-    return 1 / (1 + math.exp(-z))
 
 
 def test_a_step_by_hand():

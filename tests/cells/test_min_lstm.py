@@ -1,15 +1,10 @@
-import math
-
 import pytest
 import torch
+from by_hand import logistic
 from torch.func import functional_call
 
 from longlag.cells.init import Chrono, Staggered, Uniform
 from longlag.cells.min_lstm import MinLSTMCell
-
-
-def logistic(v):
-    return 1 / (1 + math.exp(-v))
 
 
 def forget_gate(cell, B=2):

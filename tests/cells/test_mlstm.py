@@ -4,6 +4,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 import torch
+from by_hand import logistic
 from torch.nn.functional import logsigmoid
 
 from longlag.cells.init import Chrono, Staggered, Uniform
@@ -14,10 +15,6 @@ from longlag.engine.eager import unroll
 MODERATE = (0.3, 1.0, 0.0)
 EXTREME = [(i, f, 0.0) for i in (-50.0, 50.0) for f in (-50.0, 50.0)] + [(0.0, 0.0, 50.0)]
 BEYOND = [(i, f, 0.0) for i in (-500.0, 500.0) for f in (-500.0, 500.0)] + [(0.0, 0.0, 500.0)]
-
-
-def logistic(v):
-    return 1 / (1 + math.exp(-v))
 
 
 def made(gates, H=4, heads=2, seed=0):
