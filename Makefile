@@ -47,11 +47,11 @@ rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds 
 easy: setup  ## the README's table: does a small LSTM learn an easy setting of every task? six seeds each
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(EASY) 'seed=range(6)' logger=csv
 
-cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds each; about an hour on two cores
+cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds each; about an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells logger=csv
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(MATCHED) 'seed=range(5)' logger=csv
 
-forget-bias: setup  ## the README's table: four starts of the forget gate, four lags; ten seeds each, two hours on one core
+forget-bias: setup  ## the README's table: four starts of the forget gate, four lags; ten seeds each; more than an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias logger=csv
 
 truncation: setup  ## the README's table: the truncated gradient against the full one, ten seeds each
