@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 from printed import runs, table
@@ -52,6 +54,45 @@ def test_what_is_no_run_costs_a_line_and_no_more(longlag, tmp_path, study):
     ]  # fmt: skip
 
 
+def test_a_damaged_run_is_no_traceback(longlag, tmp_path, study):
+    first, second, third = (run.folder.path for run in runs(study)[:3])
+    (first / "config.yaml").write_text("run: null\n")
+    (second / "summary.json").write_text('{"solved": true, "solved_ste')
+    (third / "summary.json").write_text('{"solved": true, "solved_step": "soon"}')
+    said = longlag("runs", study)
+    assert said.code == 0
+    assert said.err.splitlines() == [
+        f"longlag: {first} holds no run that can be read",
+        f"longlag: {second} has ended and has no summary that can be read: it counts in no rate",
+    ]
+    assert len(table(said)) == 3
+    assert "0 of 2" in said.out  # of the two RNNs; the LSTM that is left says nothing
+
+
+def test_a_folder_that_is_named_twice_counts_once(longlag, study):
+    assert len(table(longlag("runs", study, f"{study}/", "outputs/../" + study))) == 4
+
+
+def test_a_file_among_the_folders_costs_a_line(longlag, tmp_path, study):
+    (tmp_path / "outputs" / "notes.txt").write_text("")
+    said = longlag("runs", study, "outputs/notes.txt")
+    assert (said.code, said.err) == (0, "longlag: outputs/notes.txt is no folder\n")
+
+
+def test_studies_that_differ_in_a_setting_that_one_of_them_has_not_are_not_pooled(longlag, tiny):
+    longlag("train", *tiny, "study=a")
+    longlag("train", *tiny, "+optimizer.weight_decay=0.1", "study=b")
+    said = longlag("runs", "outputs/a", "outputs/b")
+    assert "optimizer.weight_decay" in said.out
+    assert said.out.count("0 of 1") == 0  # single runs, so no rates
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(longlag, tmp_path, study):
+    command = f"{sys.executable} -m longlag runs {study} --csv | head -c 1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr
+
+
 def test_runs_that_go_on_or_failed_are_shown_as_what_they_are(longlag, study):
     for run, state in zip(runs(study), ("running", "failed"), strict=False):
         status = json.loads((run.folder.path / "status.json").read_text())
@@ -62,7 +103,7 @@ def test_runs_that_go_on_or_failed_are_shown_as_what_they_are(longlag, study):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "no folder nowhere"),
+        (["nowhere"], "nowhere is no folder"),
         (["."], "no run in ."),
         ([".", "--xml"], "unrecognized arguments: --xml; longlag runs --help shows what there is"),
         ([".", "--json", "--csv"], "argument --csv: not allowed with argument --json; longlag runs --help shows"),

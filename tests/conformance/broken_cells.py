@@ -194,3 +194,40 @@ class NoGradientAtAll(LSTMCell):
     def forward(self, x, state):
         h, c = super().forward(x.detach(), state)
         return h.detach(), c
+
+
+class MisspeltGate(LSTMCell):
+    """Its packing has no gate i, and its step none either."""
+
+    packing = ("in", "f", "g", "o")
+
+    def forward(self, x, state):
+        _, f, g, o = self._units(x, state)
+        c = f * state[1] + g
+        return o * torch.tanh(c), c
+
+
+class SquaresItsOutputGate(LSTMCell):
+    def forward(self, x, state):
+        i, f, g, o = self._units(x, state)
+        c = f * state[1] + i * g
+        return o * o * torch.tanh(c), c
+
+
+class DoesNotListen(LSTMCell):
+    def forward(self, x, state):
+        return super().forward(0 * x, state)
+
+
+class NotFiniteInHalfPrecision(LSTMCell):
+    def forward(self, x, state):
+        h, c = super().forward(x, state)
+        return h / float(self.W(torch.cat([h, x], dim=-1)).dtype != torch.bfloat16), c
+
+
+class OverwritesItsInput(LSTMCell):
+    def forward(self, x, state):
+        h, c = super().forward(x, state)
+        with torch.no_grad():
+            x.mul_(2)
+        return h, c

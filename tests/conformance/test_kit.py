@@ -4,7 +4,7 @@ import pytest
 import torch
 from conformance import broken_cells, wrong_cells
 
-from longlag.cells import LSTMCell
+from longlag.cells import LSTMCell, PeepholeLSTMCell
 from longlag.cli.assemble import cell_of
 from longlag.cli.configs import conf_dir, settings_of
 from longlag.conformance.kit import conformance
@@ -83,12 +83,28 @@ def test_the_lstm_is_held_to_everything_but_linearity():
         (broken_cells.NoHalfPrecision, "types and devices"),
         (broken_cells.WantsASequence, "shapes"),
         (broken_cells.Leaks, "constant error carousel"),
+        (broken_cells.MisspeltGate, "biases open and shut the gates"),
+        (broken_cells.SquaresItsOutputGate, "biases open and shut the gates"),
+        (broken_cells.DoesNotListen, "long sequence, T=1000"),
+        (broken_cells.NotFiniteInHalfPrecision, "types and devices"),
+        (broken_cells.OverwritesItsInput, "the same twice"),
         (broken_cells.NotLinear, "linear in the state"),
         (broken_cells.ReadsTheHiddenState, "linear in the state"),
     ],
 )
 def test_a_broken_cell_is_caught(cell, check):
     assert check in failed(cell)
+
+
+def test_peepholes_that_are_at_work_from_the_start_are_no_fault():
+    def make(forget_bias=1.0):
+        cell = PeepholeLSTMCell(2, 4, forget_bias)
+        with torch.no_grad():
+            for peephole in (cell.p_i, cell.p_f, cell.p_o):
+                peephole.uniform_(-1, 1)
+        return cell
+
+    assert not [result for result in conformance(make, 2) if result.verdict == "fail"]
 
 
 def test_a_carousel_without_gates_is_tried_without_input():

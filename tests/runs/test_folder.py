@@ -9,7 +9,7 @@ from longlag.runs import RunFolder, Status, read_run, read_study
 def made(path, state="done", **config):
     path.mkdir(parents=True)
     folder = RunFolder(path)
-    folder.write_config({"seed": 0, **config})
+    folder.write_config({"seed": 0, "run": {}, **config})
     folder.write_status(Status(state))
     folder.write_summary({"test/acc": 0.5})
     return folder
@@ -18,7 +18,7 @@ def made(path, state="done", **config):
 def test_a_run_is_read_back(tmp_path):
     folder = made(tmp_path / "a", state="solved", study="first")
     run = read_run(folder.path)
-    assert run.config == {"seed": 0, "study": "first"}
+    assert run.config == {"seed": 0, "run": {}, "study": "first"}
     assert run.status.state == "solved"
     assert run.summary == {"test/acc": 0.5}
 
@@ -40,6 +40,13 @@ def test_a_damaged_config_is_no_run(tmp_path, text, reason):
     assert read_run(folder.path) is None
     with pytest.raises(ValueError, match=reason):
         folder.read_config()
+
+
+@pytest.mark.parametrize("text", ["seed: 0", "run: null", "run: [1]"])
+def test_a_config_that_is_not_of_a_run_is_no_run(tmp_path, text):
+    folder = made(tmp_path / "a")
+    (folder.path / "config.yaml").write_text(text)
+    assert read_run(folder.path) is None
 
 
 def test_a_study_is_its_runs_without_those_set_aside(tmp_path):

@@ -10,6 +10,10 @@ from longlag.bounds import check_number
 from longlag.cells.cell import Cell, State
 
 
+class NoBiasError(ValueError):
+    """The gates of a cell have no bias."""
+
+
 class GatedCell(Cell):
     """A cell with gates.
 
@@ -40,11 +44,14 @@ class GatedCell(Cell):
         """Return the whole bias of a gate; what is written into this tensor is written into the parameter.
 
         Raises:
-            ValueError: the gates have no bias.
+            NoBiasError: the gates have no bias.
+            ValueError: there is no such gate.
 
         """
+        if name not in self.packing:
+            raise ValueError(f"{type(self).__name__}.packing is {self.packing}, in which there is no gate {name!r}")
         if self.W.bias is None:
-            raise ValueError(f"the gates of this {type(self).__name__} have no bias")
+            raise NoBiasError(f"the gates of this {type(self).__name__} have no bias")
         return self.W.bias.detach().view(len(self.packing), -1)[self.packing.index(name)]
 
     def start_forget_gate(self, bias: float | Tensor) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from longlag.bounds import check_switch
 from longlag.cells.cell import State
-from longlag.cells.gated import GatedCell
+from longlag.cells.gated import GatedCell, NoBiasError
 from longlag.cells.memory_block import (
     bias_a_block,
     blocks_of,
@@ -129,13 +129,14 @@ class LSTM1997Cell(GatedCell):
         """Return the biases of a gate, [blocks]; what is written into this tensor is written into the parameter.
 
         Raises:
-            ValueError: there is no such gate, or it has no bias.
+            NoBiasError: the gates have no bias, as ``biased="none"`` says.
+            ValueError: there is no such gate.
 
         """
         if name not in self.gate_names:
             raise ValueError(f"there is no gate {name!r} here, only {', '.join(self.gate_names)}")
         if self.W.bias is None:
-            raise ValueError(f"gate {name!r} has no bias, as biased='none' says; 'gates' or 'hidden' give it one")
+            raise NoBiasError(f"gate {name!r} has no bias, as biased='none' says; 'gates' or 'hidden' give it one")
         return super().gate_bias(name)
 
     def _read(self, x: Tensor, state: State) -> Tensor:

@@ -68,11 +68,11 @@ def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
         return lambda **changes: cell_of({**cell, **changes}, input_size)
 
     makes = [maker(each["cell"]) for each in settings]
+    names = _names([each["run"]["cell"] for each in settings], [each["cell"] for each in settings])
     for make in makes:
         make()  # a wrong setting is the request's fault, not the cell's
     rows: list[tuple[str, list[Result], Measures | None]] = []
-    for number, (each, make) in enumerate(zip(settings, makes, strict=True), start=1):
-        name = each["run"]["cell"]
+    for number, (name, make) in enumerate(zip(names, makes, strict=True), start=1):
         with console.status(f"checking {name} ({number} of {len(settings)})"):
             results = list(conformance(make, input_size))
             failed = any(result.verdict == "fail" for result in results)
@@ -85,6 +85,16 @@ def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
     failures = sum(result.verdict == "fail" for _, results, _ in rows for result in results)
     console.print("\nall that apply passed" if not failures else f"\n{failures} failed", highlight=False)
     return 1 if failures else 0
+
+
+def _names(cells: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return names by which the cells can be told apart: with the settings in which those of one name differ."""
+    named = []
+    for name, own in zip(cells, settings, strict=True):
+        same = [other for cell, other in zip(cells, settings, strict=True) if cell == name]
+        differing = [key for key in own if any(other.get(key) != own[key] for other in same)]
+        named.append(" ".join([name, *(f"{key}={own[key]}" for key in differing)]))
+    return named
 
 
 def _table(rows: "Sequence[tuple[str, list[Result], Measures | None]]", console: Console) -> Table:

@@ -32,7 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     form.add_argument("--json", action="store_true", help="all settings and figures of each run, as JSON")
     form.add_argument("--csv", action="store_true", help="the same as CSV, a row a run")
     options = parser.parse_args(list(arguments))
-    found = [record for folder in options.folders for record in _read(Path(folder))]
+    records = [record for folder in options.folders for record in _read(Path(folder), alone=len(options.folders) == 1)]
+    found = list({record.folder.path.resolve(): record for record in records}.values())
     if not found:
         raise RequestError(f"no run in {', '.join(options.folders)}")
     rows = [flat_row(record) for record in found] if options.json or options.csv else []
@@ -48,17 +49,23 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _read(folder: Path) -> list[RunRecord]:
+def _read(folder: Path, alone: bool) -> list[RunRecord]:
     """Return the runs of a study, or the one that the folder is; what is neither costs a line of warning.
 
     Raises:
-        RequestError: there is no such folder.
+        RequestError: the only folder that was named is none, or cannot be read.
 
     """
     if not folder.is_dir():
-        raise RequestError(f"no folder {folder}")
-    record = read_run(folder)
-    return [record] if record is not None else read_study(folder, _warn)
+        if alone:
+            raise RequestError(f"{folder} is no folder")
+        _warn(f"{folder} is no folder")
+        return []
+    try:
+        record = read_run(folder)
+        return [record] if record is not None else read_study(folder, _warn)
+    except OSError as error:
+        raise RequestError(f"cannot read {folder}: {error.strerror}") from error
 
 
 def _warn(message: str) -> None:

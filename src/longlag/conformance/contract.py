@@ -26,8 +26,8 @@ class Contract:
         return [
             ("shapes", self._shapes),
             ("types and devices", self._moves),
-            ("each sequence for itself", self._batch),
             ("the same twice", self._repeats),
+            ("each sequence for itself", self._batch),
             ("a sequence in two parts", self._split),
             ("gradient", self._gradient),
             ("long sequence, T=1000", self._long),
@@ -61,9 +61,18 @@ class Contract:
         return True, f"float32, float64 and bf16-mixed, cpu and {' and '.join(devices)}"
 
     def _autocast(self) -> None:
-        """Take two steps under automatic mixed precision."""
-        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-            unroll(self.cells.fresh(), self.cells.inputs(2, 2, torch.float32))
+        """Take two steps under automatic mixed precision, there and back.
+
+        Raises:
+            ArithmeticError: what comes of it is not finite.
+
+        """
+        x = self.cells.inputs(2, 2, torch.float32).requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            outputs, state = unroll(self.cells.fresh(), x)
+        (gradient,) = torch.autograd.grad(outputs.float().sum(), x)
+        if not all(bool(leaf.isfinite().all()) for leaf in (outputs, gradient, *leaves(state))):
+            raise ArithmeticError("not finite in bf16-mixed")
 
     def _batch(self) -> tuple[bool, str]:
         cell, x = self.cells.fresh().double(), self.cells.inputs(4, 9)
@@ -82,6 +91,7 @@ class Contract:
         if any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)):
             return False, "the same seed gives other weights"
         x = self.cells.inputs(3, 9, torch.float32)
+        given = x.clone()
         before = torch.get_rng_state()
         with torch.no_grad():
             same = torch.equal(unroll(first, x)[0], unroll(second, x)[0])
@@ -92,6 +102,7 @@ class Contract:
             cell(x[:2, 0].double(), state)
         changed = not all(map(torch.equal, leaves(state), kept))
         wrong = "draws random numbers in its steps" if drawn else "overwrites the state" if changed else ""
+        wrong = wrong or ("overwrites its input" if not torch.equal(x, given) else "")
         return same and not wrong, wrong or ("bit for bit" if same else "differs")
 
     def _split(self) -> tuple[bool, str]:
@@ -99,8 +110,8 @@ class Contract:
         off = 0.0
         with torch.no_grad():
             whole, end = unroll(cell, x)
-            for k in (1, 7, 19):
-                first, state = unroll(cell, x[:, :k])
+            starts = [(k, *unroll(cell, x[:, :k])) for k in (1, 7, 19)]  # all of them first: the state is all there is
+            for k, first, state in starts:
                 second, last = unroll(cell, x[:, k:], state)
                 off = max(off, off_by(whole, torch.cat([first, second], dim=1)))
                 off = max(off, *(off_by(a, b) for a, b in zip(leaves(end), leaves(last), strict=True)))
@@ -139,4 +150,8 @@ class Contract:
         outputs[:, -1].sum().backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in (x, *cell.parameters()) if p.grad is not None]
         finite = all(bool(leaf.isfinite().all()) for leaf in (outputs, *gradients, *leaves(state)))
+        with torch.no_grad():
+            other, _ = unroll(cell, self.cells.inputs(2, 3, torch.float32) + 1)
+        if torch.equal(other, outputs[:, :3]):
+            return False, "the input makes no difference"
         return finite, "all finite, the gradient too" if finite else "not all finite"

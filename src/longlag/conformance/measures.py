@@ -83,7 +83,7 @@ def carried(cell: Any, input_size: int) -> int:
 
 
 def _step_us(cell: Any, input_size: int) -> float:
-    x = torch.randn(32, 60, input_size, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(32, 60, input_size, generator=torch.Generator().manual_seed(0)).requires_grad_()
     best, threads = float("inf"), torch.get_num_threads()
     torch.set_num_threads(1)  # more of them only get in each other's way with so little to do
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from longlag.runs import RunRecord
@@ -42,7 +43,7 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
     columns = [*identity, _SEED, *_OUTCOME]
     table = _table([heading for heading, _ in columns], console)
     for run in runs:
-        table.add_row(*(read(run) for _, read in columns))
+        table.add_row(*(escape(read(run)) for _, read in columns))
     console.print(table)
     groups = _groups(runs, identity)
     if any(len(members) > 1 for members in groups.values()):
@@ -63,10 +64,10 @@ def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column
     headings = [heading for heading, _ in identity]
     table = _table([*headings, "parameters", "solved", "median steps\nto solve", "mean test\naccuracy"], console)
     for key, members in groups.items():
-        steps = [run.summary["solved_step"] for run in members if run.summary.get("solved")]
-        accuracies = [run.summary["test/acc"] for run in members if run.summary.get("test/acc") is not None]
+        steps = [step for run in members if (step := _figure(run, "solved_step")) is not None]
+        accuracies = [accuracy for run in members if (accuracy := _figure(run, "test/acc")) is not None]
         table.add_row(
-            *key,
+            *map(escape, key),
             _number(members[0].summary.get("parameters"), ","),
             f"{len(steps)} of {len(members)}",
             _median_of_censored(steps, len(members)),
@@ -76,17 +77,17 @@ def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column
 
 
 def _groups(runs: Sequence[RunRecord], identity: list[Column]) -> dict[tuple[str, ...], list[RunRecord]]:
-    """Return the runs that have ended, by what they have in common but for the seed."""
+    """Return the runs that have ended and say how, by what they have in common but for the seed."""
     groups: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
-        if run.status.finished:
+        if run.status.finished and run.summary:
             groups.setdefault(tuple(read(run) for _, read in identity), []).append(run)
     return groups
 
 
-def _median_of_censored(steps: list[int], runs: int) -> str:
+def _median_of_censored(steps: list[float], runs: int) -> str:
     """Return the median over all runs, an unsolved one counting as longer than any solved one."""
-    middle = median([*map(float, steps), *[float("inf")] * (runs - len(steps))])
+    middle = median([*steps, *[float("inf")] * (runs - len(steps))])
     return "-" if middle == float("inf") else f"{middle:g}"
 
 
@@ -103,8 +104,11 @@ def _varied_keys(runs: Sequence[RunRecord]) -> list[str]:
     def varies(key: str) -> bool:
         part = key.split(".")[0]
         owners = names.get(part, [""] * len(runs))
-        pairs = zip(owners, flat, strict=True)
-        found = {(owner, json.dumps(settings[key], default=str)) for owner, settings in pairs if key in settings}
+        found = {  # elsewhere than in a cell or a task, a setting that a run has not is one in which it differs
+            (owner, json.dumps(settings.get(key), default=str))
+            for owner, settings in zip(owners, flat, strict=True)
+            if part not in names or key in settings
+        }
         groups = {owner for owner, _ in found}
         shared = part == "cell" and groups == set(owners)  # all cells have it, so it can be compared
         return len({value for _, value in found}) > 1 and (shared or len(found) > len(groups))
@@ -141,10 +145,16 @@ def _table(headings: Sequence[str], console: Console) -> Table:
 
 
 def _solved_at(run: RunRecord) -> str:
-    state, step = run.status.state, run.summary.get("solved_step")
+    state, step = run.status.state, _figure(run, "solved_step")
     if step is not None:
-        return str(step)
-    return f">{run.summary.get('steps')}" if state == "done" else state
+        return f"{step:g}"
+    return f">{run.summary['steps']}" if state == "done" and "steps" in run.summary else state
+
+
+def _figure(run: RunRecord, name: str) -> float | None:
+    """Return a figure of the summary; ``None`` if there is none, or something else in its place."""
+    value = run.summary.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _fact(run: RunRecord, name: str) -> Any:

@@ -125,9 +125,12 @@ def read_run(path: Path) -> RunRecord | None:
     if status is None:
         return None
     try:
-        return RunRecord(folder, folder.read_config(), status, folder.read_summary())
+        config = folder.read_config()
     except ValueError:
         return None
+    if not isinstance(config.get("run"), dict):
+        return None
+    return RunRecord(folder, config, status, folder.read_summary())
 
 
 def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -> list[RunRecord]:
@@ -143,8 +146,10 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
         run = read_run(folder)
         if run is None:
             warn(f"{folder} holds no run that can be read")
-        else:
-            found.append(run)
+            continue
+        if run.status.finished and not run.summary:
+            warn(f"{folder} has ended and has no summary that can be read: it counts in no rate")
+        found.append(run)
     return found
 
 
