@@ -26,10 +26,10 @@ class GatedCell(Cell):
       ``gate_bias``.
     """
 
-    gate_names: ClassVar[tuple[str, ...]] = ()
+    gate_names: tuple[str, ...] = ()
     forget_gate: ClassVar[str | None] = None
     refine_gate: ClassVar[str | None] = None
-    packing: ClassVar[tuple[str, ...]] = ()
+    packing: tuple[str, ...] = ()
     W: nn.Linear
 
     @abstractmethod

@@ -104,6 +104,7 @@ def _forget_bias(cell: GatedCell) -> Tensor:
         ValueError: the cell has none.
 
     """
-    if getattr(cell, "forget_gate", None) is None:
+    gate: str | None = getattr(cell, "forget_gate", None)
+    if gate is None:
         raise ValueError(f"{type(cell).__name__} has no forget gate; a longlag.cells.GatedCell with one is wanted")
-    return cell.gate_bias(cell.forget_gate)  # type: ignore[arg-type]
+    return cell.gate_bias(gate)

@@ -1,7 +1,7 @@
 """The LSTM as it was first published: memory-cell blocks, no forget gate, a truncated gradient."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +10,12 @@ from longlag.bounds import check_switch
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell, NoBiasError
 from longlag.cells.memory_block import (
-    bias_a_block,
     blocks_of,
     draw,
     shared,
     squash_input,
     squash_state,
+    start_gates,
 )
 
 Biased = Literal["none", "gates", "hidden"]
@@ -66,8 +66,8 @@ class LSTM1997Cell(GatedCell):
     """
 
     has_cell_state = has_carousel = True
-    gate_names: ClassVar[tuple[str, ...]] = ("i", "o")
-    packing: ClassVar[tuple[str, ...]] = ("i", "o")
+    gate_names: tuple[str, ...] = ("i", "o")
+    packing: tuple[str, ...] = ("i", "o")
 
     def __init__(
         self,
@@ -91,15 +91,13 @@ class LSTM1997Cell(GatedCell):
         self.output_gate = output_gate
         self.truncated = truncate_gates and output_gate
         if not output_gate:
-            self.gate_names = self.packing = ("i",)  # type: ignore[misc]  # this object has one gate less
+            self.gate_names = self.packing = ("i",)  # this object has one gate less
         self.n_gates = len(self.gate_names) * blocks
         read = input_size + (hidden_size + self.n_gates if output_gate else 0)
         self.W = nn.Linear(read, self.n_gates, bias=biased != "none")
         self.U = nn.Linear(read, hidden_size, bias=biased == "hidden")
         draw((self.W, self.U), weight_range)
-        for gate, name, bias in (("i", "input_bias", input_bias), ("o", "output_bias", output_bias)):
-            if bias is not None:
-                self.gate_bias(gate).copy_(bias_a_block(name, bias, blocks))
+        start_gates(self, blocks, input_bias, output_bias)
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, (s, y))`` to ``(h', (s', y'))``."""

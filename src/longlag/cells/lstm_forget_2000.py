@@ -9,12 +9,12 @@ from longlag.bounds import check_switch
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
 from longlag.cells.memory_block import (
-    bias_a_block,
     blocks_of,
     draw,
     shared,
     squash_input,
     squash_state,
+    start_gates,
 )
 
 
@@ -82,9 +82,7 @@ class ForgetLSTM2000Cell(GatedCell):
         self.U = nn.Linear(hidden_size + input_size, hidden_size, bias=cell_bias)
         draw((self.W, self.U), weight_range)
         self.start_forget_gate(forget_bias)
-        for gate, name, bias in (("i", "input_bias", input_bias), ("o", "output_bias", output_bias)):
-            if bias is not None:
-                self.gate_bias(gate).copy_(bias_a_block(name, bias, blocks))
+        start_gates(self, blocks, input_bias, output_bias)
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, s)``, [B, H] each, to ``(h', s')``."""

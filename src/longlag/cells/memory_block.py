@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from longlag.bounds import check_multiple, check_number, check_positive, is_number
+from longlag.cells.gated import GatedCell
 
 
 def squash_input(net: Tensor) -> Tensor:
@@ -48,7 +49,25 @@ def draw(layers: Iterable[nn.Linear], weight_range: float) -> None:
             nn.init.uniform_(parameter, -weight_range, weight_range)
 
 
-def bias_a_block(name: str, bias: float | Sequence[float], blocks: int) -> Tensor:
+def start_gates(
+    cell: GatedCell,
+    blocks: int,
+    input_bias: float | Sequence[float] | None,
+    output_bias: float | Sequence[float] | None,
+) -> None:
+    """Set the initial biases of the input and output gates; those that are ``None`` stay as they were drawn.
+
+    Raises:
+        ValueError: one is neither a number nor a list of as many numbers as there are blocks, or there is no such gate
+            or no bias to set.
+
+    """
+    for gate, name, bias in (("i", "input_bias", input_bias), ("o", "output_bias", output_bias)):
+        if bias is not None:
+            cell.gate_bias(gate).copy_(_bias_a_block(name, bias, blocks))
+
+
+def _bias_a_block(name: str, bias: float | Sequence[float], blocks: int) -> Tensor:
     """Return the initial biases of a gate, [blocks]: the same for all blocks, or one each.
 
     Raises:

@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.path.append(here)  # a reader's own cells and tasks lie in the current folder
         logging.getLogger("hydra").addHandler(logging.NullHandler())  # what it would say is said in our one line
         code: int = importlib.import_module(COMMANDS[command][0]).run(rest)
+        sys.stdout.flush()
     except RequestError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra's own switch, for who wants to see where it came from
             raise

@@ -12,6 +12,10 @@ from longlag.engine import eager, scan, torch_modules
 Unroll = Callable[..., tuple[Tensor, Any]]
 
 
+#: Each engine is a module with ``check(cell)``, which refuses a cell that it cannot run, and ``unroll``.
+_ENGINES = {"auto": eager, "eager": eager, "torch": torch_modules, "scan": scan}
+
+
 def engine_for(name: str, cell: Cell) -> Unroll:
     """Return the engine ``name`` for a cell; ``auto`` is the reference, which serves every cell.
 
@@ -19,15 +23,12 @@ def engine_for(name: str, cell: Cell) -> Unroll:
         ValueError: there is no such engine, or it cannot run this cell.
 
     """
-    if name in ("auto", "eager"):
-        return eager.unroll
-    if name == "torch":
-        torch_modules.check(cell)
-        return torch_modules.unroll
-    if name == "scan":
-        scan.check(cell)
-        return scan.unroll
-    raise ValueError(f"engine must be one of auto, eager, torch, scan; got {name!r}")
+    if name not in _ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(_ENGINES)}; got {name!r}")
+    engine = _ENGINES[name]
+    engine.check(cell)
+    unroll: Unroll = engine.unroll
+    return unroll
 
 
 __all__ = ["Unroll", "engine_for"]

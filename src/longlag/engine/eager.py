@@ -6,6 +6,10 @@ from torch import Tensor
 from longlag.cells import Cell, State
 
 
+def check(cell: Cell) -> None:
+    """Refuse no cell."""
+
+
 def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
     """Run ``cell`` over the sequences ``x``.
 
