@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -93,7 +94,9 @@ def test_studies_that_differ_in_a_setting_that_one_of_them_has_not_are_not_poole
 def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path, study, form, many):
     """What is printed fills the buffer, or waits in it until the end."""
     command = [sys.executable, "-m", "longlag", "runs", study if many else runs(study)[0].folder.path, form]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env=buffered, **pipes) as process:
         process.stdout.close()  # long before anything is written
         assert process.stderr.read() == ""
     assert process.returncode == 0
