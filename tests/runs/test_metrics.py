@@ -26,8 +26,13 @@ def test_a_resumed_table_keeps_the_rows_up_to_its_step(tmp_path):
     assert MetricsTable(table.path).rows == {}
 
 
-def test_a_file_that_is_no_such_table_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "text",
+    ["", "step,a\n0,x\n", "step,a\n0,0.69", "step,a\n0\n", "a,b\n0,1\n", "step,a\n0,1,2\n", "\x00\n", "step,a\n,1\n"],
+)
+def test_a_file_that_is_no_such_table_or_was_cut_is_refused(tmp_path, text):
+    """Half a number would pass for a number."""
     path = tmp_path / "metrics.csv"
-    path.write_text("step,a\n0,x\n")
-    with pytest.raises(ValueError, match="is not a table of metrics"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"metrics\.csv is not a table of metrics"):
         read_metrics(path)

@@ -65,3 +65,20 @@ class Cell(nn.Module, ABC):
         while not isinstance(c, Tensor):
             c = c[0]
         return c if self.has_cell_state else h
+
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return by what the step from ``state`` with input ``x`` multiplies each number of the ``memory``.
+
+        This is ∂memory'/∂memory along the direct path, with all else that the step computes from the state taken as
+        constant. It is the forget gate, where there is one; its shape is that of the memory, or broadcasts to it.
+        ``None`` if a cell has no path of this kind.
+        """
+        return None
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the weights through which the step before acts on this one, name -> [units, H]; none if it does not.
+
+        The name is that of the gate or candidate that they feed; ``h`` where there is but one, ``memory`` for a matrix
+        that multiplies the memory itself.
+        """
+        return {}

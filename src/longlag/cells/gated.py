@@ -67,3 +67,14 @@ class GatedCell(Cell):
             check_number("forget_bias", bias)
         assert self.forget_gate is not None
         self.gate_bias(self.forget_gate).copy_(torch.as_tensor(bias))
+
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return the forget gate; see :meth:`Cell.direct_path`."""
+        return None if self.forget_gate is None else self.gates(x, state)[self.forget_gate]
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the parts of ``W`` that act on ``h``, if it acts on ``[h, x]``; see :meth:`Cell.recurrent_weights`."""
+        if not self.packing or self.W.in_features != self.hidden_size + self.input_size:
+            return {}
+        parts = self.W.weight[:, : self.hidden_size].chunk(len(self.packing))
+        return dict(zip(self.packing, parts, strict=True))

@@ -58,3 +58,7 @@ class GRUCell(GatedCell):
         """Return σ(r) and σ(z), [B, H] each."""
         r, z = torch.sigmoid(self.W(torch.cat([state[0], x], dim=-1))).chunk(2, dim=-1)  # 2 × [B, H]
         return {"r": r, "z": z}
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the parts of ``W`` that act on ``h``, and V as ``n``, [H, H] each."""
+        return {**super().recurrent_weights(), "n": self.V.weight}

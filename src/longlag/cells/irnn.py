@@ -35,3 +35,7 @@ class IRNNCell(Cell):
         h, _ = state
         h = torch.relu(self.W(torch.cat([h, x], dim=-1)))
         return h, h
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the part of ``W`` that acts on ``h``, [H, H]."""
+        return {"h": self.W.weight[:, : self.hidden_size]}

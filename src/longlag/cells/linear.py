@@ -43,3 +43,7 @@ class LinearCell(Cell):
         a, b = self.affine(x)
         m = a * self.memory(state) + b
         return self.read(m, x), m
+
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return a, which is the whole of ∂m'/∂m; see :meth:`Cell.direct_path`."""
+        return self.affine(x)[0]

@@ -90,6 +90,10 @@ class LRUCell(LinearCell):
         """Return Λ [N], complex."""
         return torch.polar(torch.exp(-torch.exp(self.nu_log)), torch.exp(self.theta_log))
 
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return diag(Λ) [N, N], complex, as ``memory``."""
+        return {"memory": torch.diag(self.eigenvalues())}
+
     def affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return Λ [N] and exp(γ_log) ⊙ (B x) [..., N], complex both, for ``x`` [..., I]."""
         gamma = torch.exp(self.gamma_log)

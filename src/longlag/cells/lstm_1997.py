@@ -11,6 +11,7 @@ from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell, NoBiasError
 from longlag.cells.memory_block import (
     blocks_of,
+    connected,
     draw,
     shared,
     squash_input,
@@ -122,6 +123,14 @@ class LSTM1997Cell(GatedCell):
         """Return i and o, or i alone, [B, blocks] each."""
         y = torch.sigmoid(self.W(self._read(x, state)))
         return dict(zip(self.gate_names, y.chunk(len(self.gate_names), dim=-1), strict=True))
+
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return 1: nothing is forgotten."""
+        return x.new_ones(1)
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the weights of the gates [blocks, H] and of the cell input ``g`` [H, H] that act on ``h``."""
+        return connected(self.gate_names, self.W, self.U) if self.output_gate else {}
 
     def gate_bias(self, name: str) -> Tensor:
         """Return the biases of a gate, [blocks]; what is written into this tensor is written into the parameter.

@@ -10,6 +10,7 @@ from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
 from longlag.cells.memory_block import (
     blocks_of,
+    connected,
     draw,
     shared,
     squash_input,
@@ -97,6 +98,14 @@ class ForgetLSTM2000Cell(GatedCell):
         """Return i, f and o, [B, blocks] each."""
         i, f, o = torch.sigmoid(self.W(self._read(x, state))).chunk(3, dim=-1)  # 3 × [B, blocks]
         return {"i": i, "f": f, "o": o}
+
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return f, [B, H]."""
+        return shared(self.gates(x, state)["f"], self.block_size)
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the weights of the gates [blocks, H] and of the cell input ``g`` [H, H] that act on ``h``."""
+        return connected(self.gate_names, self.W, self.U)
 
     def _read(self, x: Tensor, state: State) -> Tensor:
         """Return what all units read, [B, H + I]."""

@@ -49,6 +49,13 @@ def draw(layers: Iterable[nn.Linear], weight_range: float) -> None:
             nn.init.uniform_(parameter, -weight_range, weight_range)
 
 
+def connected(gate_names: Sequence[str], W: nn.Linear, U: nn.Linear) -> dict[str, Tensor]:
+    """Return the weights that act on ``h``, which comes first: of the gates in ``W``, of the cell input in ``U``."""
+    H = U.out_features
+    parts = W.weight[:, :H].chunk(len(gate_names))
+    return {**dict(zip(gate_names, parts, strict=True)), "g": U.weight[:, :H]}
+
+
 def start_gates(
     cell: GatedCell,
     blocks: int,

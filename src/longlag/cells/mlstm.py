@@ -85,6 +85,11 @@ class MLSTMCell(GatedCell):
         i, f, o, _ = torch.split(self.W(x), self.parts, dim=-1)
         return {"i": _stabilised(i, f, state[1][2])[0], "f": torch.sigmoid(f), "o": torch.sigmoid(o)}
 
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return f', which multiplies C, [B, heads, 1, 1]."""
+        i, f, _, _ = torch.split(self.W(x), self.parts, dim=-1)
+        return _stabilised(i, f, state[1][2])[1][..., None, None]
+
     def gate_bias(self, name: str) -> Tensor:
         """Return the whole bias of a gate; what is written into this tensor is written into the parameter.
 

@@ -82,6 +82,18 @@ class SLSTMCell(GatedCell):
         i, f, _, o = self._pre_activations(x, h)
         return {"i": _stabilised(i, f, m)[0], "f": torch.sigmoid(f), "o": torch.sigmoid(o)}
 
+    def direct_path(self, x: Tensor, state: State) -> Tensor | None:
+        """Return f', which multiplies c, [B, H]."""
+        h, (_, _, m) = state
+        i, f, _, _ = self._pre_activations(x, h)
+        return _stabilised(i, f, m)[1]
+
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return the weights of gates and candidate that act on ``h``, [H, H]: a block on the diagonal a head."""
+        own = self.W.weight[:, : -self.input_size].view(4, self.heads, -1, self.hidden_size // self.heads)
+        blocks = (torch.block_diag(*heads) for heads in own)  # type: ignore[no-untyped-call]
+        return dict(zip(self.packing, blocks, strict=True))
+
     def initial_state(
         self, batch_size: int, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> State:

@@ -66,6 +66,11 @@ class UnitaryRNNCell(Cell):
         z = modrelu(z + _complex(self.V(x).to(self.b.dtype)), self.b)  # there are no complex numbers of half precision
         return torch.cat([z.real, z.imag], dim=-1), z
 
+    def recurrent_weights(self) -> dict[str, Tensor]:
+        """Return W [N, N], complex, as ``memory``."""
+        eye = torch.eye(len(self.b), dtype=self.b.dtype, device=self.b.device)
+        return {"memory": self._turned(eye.to(eye.dtype.to_complex())).T}
+
     def initial_state(
         self, batch_size: int, device: torch.device | None = None, dtype: torch.dtype | None = None
     ) -> State:

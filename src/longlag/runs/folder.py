@@ -16,8 +16,8 @@ from longlag.runs.status import Status
 class RunFolder:
     """The folder of one run.
 
-    It holds ``config.yaml`` (the settings, resolved), ``status.json``, ``metrics.csv``, ``summary.json``,
-    ``checkpoints/``, ``train.log`` and, where W&B records, ``wandb/``.
+    It holds ``config.yaml`` (the settings, resolved), ``status.json``, ``metrics.csv``, ``error_flow.csv``,
+    ``summary.json``, ``checkpoints/``, ``train.log`` and, where W&B records, ``wandb/``.
     """
 
     path: Path
@@ -26,6 +26,11 @@ class RunFolder:
     def metrics(self) -> Path:
         """The curves."""
         return self.path / "metrics.csv"
+
+    @property
+    def error_flow(self) -> Path:
+        """The error flow."""
+        return self.path / "error_flow.csv"
 
     @property
     def checkpoints(self) -> Path:

@@ -45,15 +45,37 @@ def read_metrics(path: Path) -> dict[int, dict[str, float]]:
     """Read ``metrics.csv``: step -> figures, without the empty ones.
 
     Raises:
-        ValueError: it is not such a file.
+        OSError: it cannot be read.
+        ValueError: it is not such a file, or not the whole of one.
 
     """
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
     try:
+        header, *rows = read_rows(path)
+        if header[0] != "step":
+            raise ValueError("its first column is not step")
         return {
-            int(row["step"]): {name: float(x) for name, x in row.items() if name != "step" and x not in ("", None)}
-            for row in rows
+            int(step): {name: float(x) for name, x in zip(header[1:], values, strict=True) if x}
+            for step, *values in rows
         }
-    except (KeyError, TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{path} is not a table of metrics: {error}") from error
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Read the rows of a CSV file, the headings first, and none of them cut off.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not such a file, or not the whole of one.
+
+    """
+    text = path.read_text(encoding="utf-8")
+    if not text.endswith("\n"):  # the last number may lack digits
+        raise ValueError("it is empty" if not text else "its end is missing")
+    try:
+        rows = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if short := [number for number, row in enumerate(rows, start=1) if len(row) != len(rows[0])]:
+        raise ValueError(f"line {short[0]} has {len(rows[short[0] - 1])} columns, the headings are {len(rows[0])}")
+    return rows

@@ -3,13 +3,12 @@
 import copy
 
 import torch
-from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from longlag.model import SequenceModel
-from longlag.task import Task
+from longlag.task import Batch
 from longlag.training.module import SequenceModule
+from longlag.training.probe import Probe
 
 
 def early_gradient(
@@ -48,10 +47,8 @@ def _last(mask: Tensor) -> Tensor:
     return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
 
 
-class EarlyGradient(Callback):
+class EarlyGradient(Probe):
     """Measure the early gradient on a fixed probe batch, at initialisation and at every validation.
-
-    The probe batch is the task's own ``probe`` split, so it is the same for all runs of one seed.
 
     Args:
         size: the number of sequences in the probe batch.
@@ -61,34 +58,6 @@ class EarlyGradient(Callback):
 
     """
 
-    def __init__(self, size: int = 32) -> None:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"size must be a positive integer, got {size!r}")
-        self.size = size
-        self.first: float | None = None
-        self.last: float | None = None
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure before the first step."""
-        if trainer.global_step == 0:
-            self.first = self._measure(trainer, pl_module)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Measure with the weights that are being validated."""
-        self._measure(trainer, pl_module)
-
-    def state_dict(self) -> dict[str, float | None]:
-        """Return what a resumed run must still know."""
-        return {"first": self.first, "last": self.last}
-
-    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
-        """Restore it."""
-        self.first, self.last = state_dict["first"], state_dict["last"]
-
-    def _measure(self, trainer: Trainer, module: LightningModule) -> float:
-        assert isinstance(module, SequenceModule)
-        task: Task = module.task
-        probe = task.draw("probe", 0, self.size).to(module.device)
-        self.last = early_gradient(module.model, probe.inputs, probe.lengths, probe.mask)
-        module.record({"early_gradient": self.last})
-        return self.last
+    def measure(self, module: SequenceModule, batch: Batch) -> dict[str, float]:
+        """Return ``early_gradient``."""
+        return {"early_gradient": early_gradient(module.model, batch.inputs, batch.lengths, batch.mask)}

@@ -56,6 +56,22 @@ class SequenceModule(LightningModule):
         """Return the optimizer."""
         return self.make_optimizer(self.model.parameters())
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradients as the trainer says, and record their norm before and after it."""
+        due = self.trainer.global_step % self.trainer.log_every_n_steps == 0  # type: ignore[attr-defined]
+        norms = {"train/grad_norm": _gradient_norm(optimizer)} if due else {}
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        if due:
+            norms["train/grad_norm_clipped"] = (
+                _gradient_norm(optimizer) if gradient_clip_val else norms["train/grad_norm"]
+            )
+            self.record(norms)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch.
 
@@ -139,6 +155,12 @@ class SequenceModule(LightningModule):
             for logger in self.trainer.loggers:
                 logger.log_metrics({**values, "sequences": self.sequences}, step=self.trainer.global_step)
 
+    def record_error_flow(self, flows: Mapping[int, Mapping[str, list[float]]]) -> None:
+        """Send a measurement of the error flow, layer -> columns of ``error_flow.csv``, to the loggers that keep it."""
+        for logger in self.trainer.loggers:
+            if self.trainer.is_global_zero and hasattr(logger, "log_error_flow"):
+                logger.log_error_flow(self.trainer.global_step, flows)
+
     def _dropping(self, batch_idx: int) -> torch.Generator | None:
         """Return the generator of what is dropped in this step, so that a resumed run drops the same."""
         if self.model.dropout == 0:
@@ -170,3 +192,9 @@ class SequenceModule(LightningModule):
         gathered = self.all_gather(value)
         assert isinstance(gathered, Tensor)
         return gathered
+
+
+def _gradient_norm(optimizer: Optimizer) -> float:
+    """Return the norm of the gradients of all parameters as one vector."""
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients).item()

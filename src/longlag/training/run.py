@@ -21,10 +21,10 @@ from longlag.model import SequenceModel
 from longlag.runs import RunFolder, Status
 from longlag.runs.status import FINISHED, State, now
 from longlag.task import Task
-from longlag.training.early_gradient import EarlyGradient
 from longlag.training.log import logged_to
 from longlag.training.loggers import RunCard, WandbMirror
 from longlag.training.module import Diverged, OptimizerFactory, SequenceModule
+from longlag.training.probe import Probe
 from longlag.training.progress import ProgressBar
 from longlag.training.solved import Solved
 
@@ -55,7 +55,7 @@ class RunPlan:
         trainer: makes the Trainer from the loggers, callbacks and the like.
         loggers: makes the loggers.
         callbacks: Lightning callbacks beside those that every run has.
-        probe: measures the early gradient, if anything does.
+        probe: what is measured beside the loss, if anything is.
         stop_when_solved: whether training ends when the task is solved.
         study: the grid that the run belongs to.
         console: where progress is shown.
@@ -75,7 +75,7 @@ class RunPlan:
     optimizer: OptimizerFactory
     trainer: Callable[..., Trainer]
     loggers: Callable[[RunCard], list[Logger]]
-    probe: EarlyGradient | None
+    probe: Probe | None
     stop_when_solved: bool
     study: str
     console: Console
@@ -100,6 +100,8 @@ class _Run:
         self.module: SequenceModule | None = None
         self.solved = Solved(stop=plan.stop_when_solved)
         self.timer = Timer()
+        self._saving: dict[str, Any] = {"dirpath": plan.folder.checkpoints, "enable_version_counter": False}
+        self.best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **self._saving)
 
     def train(self) -> None:
         """Fit, and test the weights of the last step."""
@@ -121,10 +123,12 @@ class _Run:
         if module is not None and trainer is not None:
             batch = self.plan.task.splits.batch_size * trainer.accumulate_grad_batches
             figures |= {"steps": trainer.global_step, "sequences": trainer.global_step * batch}
-            figures |= {key: x for key, x in module.measured.items() if key != "early_gradient"}
+            figures |= module.measured
+            figures["val/acc_max"] = None if self.best.best_model_score is None else self.best.best_model_score.item()
             figures["parameters"] = sum(p.numel() for p in module.model.parameters())
         if probe is not None:
-            figures |= {"early_gradient_init": probe.first, "early_gradient_end": probe.last}
+            figures |= {f"{name}_init": value for name, value in probe.first.items()}
+            figures["early_gradient_end"] = figures.pop("early_gradient", None)
         figures["seconds"] = round(self.timer.time_elapsed("train"), 3)
         return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in figures.items()}
 
@@ -138,15 +142,12 @@ class _Run:
                 log.exception("W&B could not be closed")
 
     def _callbacks(self) -> list[Callback]:
-        folder = self.plan.folder
-        shared: dict[str, Any] = {"dirpath": folder.checkpoints, "enable_version_counter": False}
-        best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **shared)
-        last = ModelCheckpoint(filename="last", **shared)  # at every validation
+        last = ModelCheckpoint(filename="last", **self._saving)  # at every validation
         mine: list[Callback] = [
             self.solved,
             self.timer,
             ProgressBar(self.plan.place + self.plan.title, self.plan.console),
-            best,
+            self.best,
             last,
         ]
         return [*mine, *([] if self.plan.probe is None else [self.plan.probe]), *self.plan.callbacks]

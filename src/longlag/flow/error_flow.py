@@ -1,0 +1,134 @@
+"""The error flow: what is left of the gradient of the loss, step by step on its way back from the last target."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from longlag.flow.tape import Tape, gradients
+from longlag.model import SequenceModel
+from longlag.task import Batch
+
+
+@dataclass(frozen=True)
+class ErrorFlow:
+    """The error flow through a model.
+
+    Args:
+        layers: for each layer, from the input up, log10 of norms over the units: ‖dL/dx_t‖ as ``dx``, and ``dh``,
+            ``dc``, ``dx_direct`` and ``dc_direct`` likewise; each [K, B] by the lag 0 … K − 1, nan where a sequence
+            does not reach back so far. ``dc`` is left out for a cell without a cell state, and what is direct for a
+            cell without a direct path; ``dc_direct`` is that of h where h is the memory.
+        early_gradient: as :func:`longlag.training.early_gradient.early_gradient` has it; it comes with the same pass.
+        tapes: the states of each layer, in float64.
+
+    """
+
+    layers: list[dict[str, Tensor]]
+    early_gradient: float
+    tapes: list[Tape]
+
+
+def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch], Tensor]) -> ErrorFlow:
+    """Measure how the error flows back through a model.
+
+    L is the loss of a sequence at the last step at which a target counts: with earlier targets in it, what reaches an
+    early step would come from the near ones, and say nothing of the long way. The lag of a step is the number of steps
+    from it to that last one. All norms are of one sequence, over the units.
+
+    Beside the whole gradient stands the direct path: the error that the memory alone carries back, when all that a step
+    reads of the state before is taken as constant but for the memory that it multiplies. It is what the truncation of
+    Hochreiter & Schmidhuber 1997 (appendix A.1) leaves; in an LSTM that is read at the end, dL/dc_t is then dL/dc_T
+    times the product of the forget gates between. Through a stack it is direct in every layer. A cell whose own
+    gradient is truncated has both the same.
+
+    Computed in float64 on a copy of the model, in the eager loop, whatever the engine and the precision of training:
+    right down to 1e-300; what is below 1e-308 becomes 0, and its logarithm -inf.
+
+    Args:
+        model: the model; it is left as it was.
+        batch: the sequences, on the model's device.
+        loss: the task's loss, a mean over the sequences.
+
+    """
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(batch.inputs.device.type, enabled=False):
+        double = copy.deepcopy(model).double()
+        tapes = [Tape() for _ in double.cells]
+        double.unrolls = list(tapes)
+        batch = Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
+        last = _last(batch.mask)  # [B]
+        outputs = double(batch.inputs.requires_grad_(), batch.lengths)
+        total = loss(outputs, _answered_once(batch, last)) * len(last)
+        at_last = outputs[torch.arange(len(last), device=last.device), last] if model.reads == "every" else outputs
+        early = gradients([at_last.sum()], [batch.inputs])[0]
+        wholes = _whole(total, tapes)
+        directs = _direct(wholes, tapes, model.residual)
+        layers = [
+            {name: _by_lag(_log10_norms(gradient), last) for name, gradient in (whole | direct).items()}
+            for whole, direct in zip(wholes, directs, strict=True)
+        ]
+    for layer in layers:
+        del layer["hidden"]
+    return ErrorFlow(layers, early[:, 0].abs().mean().item(), tapes)
+
+
+def _whole(total: Tensor, tapes: Sequence[Tape]) -> list[dict[str, Sequence[Tensor]]]:
+    """Return for each layer the whole gradients, a tensor [B, …] a step; under ``hidden`` those from outside of it."""
+    wanted = [(tape, name, tensors) for tape in tapes for name, tensors in tape.recorded().items()]
+    taken = iter(gradients([total], [tensor for _, _, tensors in wanted for tensor in tensors]))
+    found: dict[Tape, dict[str, Sequence[Tensor]]] = {tape: {} for tape in tapes}
+    for tape, name, tensors in wanted:
+        found[tape][name] = [next(taken) for _ in tensors]
+        if name in ("dx", "hidden"):  # which are one tensor each, [B, L, …]
+            found[tape][name] = found[tape][name][0].unbind(1)
+    return list(found.values())
+
+
+def _direct(
+    wholes: Sequence[dict[str, Sequence[Tensor]]], tapes: Sequence[Tape], residual: bool
+) -> list[dict[str, Sequence[Tensor]]]:
+    """Return for each layer the gradients along the direct path, a tensor [B, …] a step."""
+    found: list[dict[str, Sequence[Tensor]]] = []
+    error = list(wholes[-1]["hidden"])  # what reaches a layer's hidden states from above
+    for k, tape in reversed(list(enumerate(tapes))):
+        direct = tape.direct(error)
+        found.insert(0, direct)
+        if not direct:
+            return [{} for _ in range(k)] + found
+        passed = direct["dx_direct"]
+        error = [p + e for p, e in zip(passed, error, strict=True)] if residual and k > 0 else list(passed)
+    return found
+
+
+def _last(mask: Tensor) -> Tensor:
+    """Return the last step at which a target counts, [B]."""
+    return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
+
+
+def _answered_once(batch: Batch, last: Tensor) -> Batch:
+    """Return the batch with no target but that of the step ``last`` [B]."""
+    only = torch.arange(batch.mask.shape[1], device=last.device) == last[:, None]  # [B, L]
+    return batch._replace(mask=only)
+
+
+def _log10_norms(at_steps: Sequence[Tensor]) -> Tensor:
+    """Return log10 of the norm of each sequence's part of the tensors [B, …], one a step: [L, B], real.
+
+    The largest number is taken out first: the square of 1e-200 is none.
+    """
+    rows = []
+    for tensor in at_steps:
+        flat = torch.view_as_real(tensor) if tensor.is_complex() else tensor
+        flat = flat.reshape(len(tensor), -1)
+        largest = flat.abs().amax(1)
+        scaled = flat / largest.clamp(min=torch.finfo(flat.dtype).tiny)[:, None]
+        rows.append(torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=1)))
+    return torch.stack(rows)
+
+
+def _by_lag(values: Tensor, last: Tensor) -> Tensor:
+    """Turn values by step [L, B] into values by lag [K, B], with nan where a sequence does not reach back so far."""
+    steps = last - torch.arange(int(last.max()) + 1, device=last.device)[:, None]  # [K, B]
+    return values.gather(0, steps.clamp(min=0)).where(steps >= 0, torch.nan)

@@ -1,0 +1,44 @@
+"""What the gates of a cell do on a batch, and how long its memory lasts by them."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from longlag.cells import GatedCell
+from longlag.flow.decay import half_life
+from longlag.flow.tape import Tape
+
+#: A gate is called shut below the first and open above the second.
+SHUT, OPEN = 0.1, 0.9
+
+
+def gate_figures(tape: Tape, lengths: Tensor) -> dict[str, float]:
+    """Return figures of the gates over all valid steps of all sequences and all units.
+
+    Args:
+        tape: of a layer.
+        lengths: the number of valid steps of each sequence, [B].
+
+    Returns:
+        For each gate its mean as ``gate_NAME``, and the shares of values below ``SHUT`` and above ``OPEN`` as
+        ``gate_NAME_shut`` and ``gate_NAME_open``: where a gate is, its gradient is small. ``memory_half_life``, in
+        steps, is ln ½ / ln f with f the geometric mean of the forget gates: how long a memory lasts by them. Nothing
+        for a cell without gates.
+
+    """
+    if not isinstance(tape.cell, GatedCell):
+        return {}
+    x, before = tape.at_once()
+    L = tape.inputs.shape[1]
+    valid = (torch.arange(L, device=x.device)[:, None] < lengths).flatten()  # [L·B]
+    found: dict[str, float] = {}
+    with torch.no_grad():
+        gates = {name: values[valid] for name, values in tape.cell.gates(x, before).items()}
+    for name, values in gates.items():
+        found[f"gate_{name}"] = values.mean().item()
+        found[f"gate_{name}_shut"] = (values < SHUT).double().mean().item()
+        found[f"gate_{name}_open"] = (values > OPEN).double().mean().item()
+        if name == tape.cell.forget_gate:
+            found["memory_half_life"] = half_life(math.exp(values.log().mean().item()))
+    return found

@@ -1,0 +1,26 @@
+"""The recurrent matrices of a cell: by how much they can stretch an error."""
+
+from typing import Any
+
+import torch
+
+
+def recurrent_figures(cell: Any) -> dict[str, float]:
+    """Return for each recurrent matrix its largest singular value as ``norm_NAME`` and its spectral radius.
+
+    An error that flows back through tanh units is multiplied by at most the norm at every step: below 1 it must vanish
+    (Pascanu, Mikolov & Bengio 2013, section 2.1). The radius, ``radius_NAME``, decides in the linear case, for a long
+    way; only a square matrix has one.
+
+    Args:
+        cell: a cell; one without ``recurrent_weights`` has no figures.
+
+    """
+    found: dict[str, float] = {}
+    with torch.no_grad():
+        for name, weights in getattr(cell, "recurrent_weights", dict)().items():
+            wide = weights.to(torch.promote_types(weights.dtype, torch.float64))
+            found[f"norm_{name}"] = torch.linalg.matrix_norm(wide, 2).item()
+            if wide.shape[0] == wide.shape[1]:
+                found[f"radius_{name}"] = torch.linalg.eigvals(wide).abs().max().item()
+    return found

@@ -1,0 +1,68 @@
+"""The error flow of a run: the probe that measures it and records it."""
+
+import torch
+from torch import Tensor
+
+from longlag.flow.decay import decay, half_life
+from longlag.flow.error_flow import error_flow
+from longlag.flow.gates import gate_figures
+from longlag.flow.recurrent import recurrent_figures
+from longlag.runs.error_flow import QUANTILES
+from longlag.task import Batch
+from longlag.training.module import SequenceModule
+from longlag.training.probe import Probe
+
+
+class ErrorFlow(Probe):
+    """Measure how the error flows back, layer by layer, at initialisation and at every validation.
+
+    Recorded against the step, beside ``early_gradient``, for each layer k from 1 at the bottom:
+
+    - ``layerK/gradient_decay``: the factor per step by which ‖dL/dh_t‖ changes on its way back, fitted over the lags;
+      in a cell that does not read h back, that of ‖dL/dc_t‖. ``layerK/gradient_half_life`` is its half-life in steps,
+      ``inf`` where it does not fall.
+    - ``layerK/cell_gradient_half_life`` and ``layerK/direct_half_life``: the same of ‖dL/dc_t‖, along all paths and
+      along the direct one alone.
+    - ``layerK/memory_half_life`` and ``layerK/gate_…``: see :func:`longlag.flow.gates.gate_figures`.
+    - ``layerK/norm_…``, ``layerK/radius_…``: see :func:`longlag.flow.recurrent.recurrent_figures`.
+
+    ``error_flow.csv`` gets the norms at every lag: see :mod:`longlag.runs.error_flow`.
+
+    Args:
+        size: the number of sequences in the probe batch.
+
+    Raises:
+        ValueError: ``size`` is not a positive integer.
+
+    """
+
+    def measure(self, module: SequenceModule, batch: Batch) -> dict[str, float]:
+        """Return the figures of one measurement, and send the norms to the loggers that keep them."""
+        flow = error_flow(module.model, batch, module.task.loss)
+        figures = {"early_gradient": flow.early_gradient}
+        for k, (lags, tape) in enumerate(zip(flow.layers, flow.tapes, strict=True), start=1):
+            found = _decays(lags) | gate_figures(tape, batch.lengths) | recurrent_figures(tape.cell)
+            figures |= {f"layer{k}/{name}": value for name, value in found.items()}
+        module.record_error_flow({k: over_sequences(lags) for k, lags in enumerate(flow.layers, start=1)})
+        return figures
+
+
+def over_sequences(lags: dict[str, Tensor]) -> dict[str, list[float]]:
+    """Turn the norms of one layer, [K, B] each, into the columns of ``error_flow.csv``, K values each."""
+    ends = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
+    columns = {"sequences": (~lags["dx"].isnan()).sum(1).double().tolist()}
+    for name, values in lags.items():
+        columns[name] = values.nanmean(1).tolist()
+        # the nearest of the values: between -inf and a number there is nothing
+        quantiles = values.nanquantile(ends.to(values.device), dim=1, interpolation="nearest")
+        columns |= {f"{name}{end}": column.tolist() for end, column in zip(QUANTILES, quantiles, strict=True)}
+    return columns
+
+
+def _decays(lags: dict[str, Tensor]) -> dict[str, float]:
+    factors = {name: factor for name, values in lags.items() if (factor := decay(values)) is not None}
+    found: dict[str, float] = {}
+    if carried := [factors[name] for name in ("dh", "dc") if name in factors]:
+        found = {"gradient_decay": carried[0], "gradient_half_life": half_life(carried[0])}
+    named = {"cell_gradient_half_life": "dc", "direct_half_life": "dc_direct"}
+    return found | {name: half_life(factors[of]) for name, of in named.items() if of in factors}
