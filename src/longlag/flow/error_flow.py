@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from longlag.flow.tape import Tape, gradients
+from longlag.flow.gradients import both_gradients, gradients
+from longlag.flow.tape import Tape
 from longlag.model import SequenceModel
 from longlag.task import Batch
 
@@ -54,16 +55,17 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
 
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(batch.inputs.device.type, enabled=False):
-        double = copy.deepcopy(model).double()
+        double = copy.deepcopy(model).double().requires_grad_(False)  # no gradient of the weights is wanted
         tapes = [Tape() for _ in double.cells]
         double.unrolls = list(tapes)
         batch = Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
         last = _last(batch.mask)  # [B]
         outputs = double(batch.inputs.requires_grad_(), batch.lengths)
         total = loss(outputs, _answered_once(batch, last)) * len(last)
-        at_last = outputs[torch.arange(len(last), device=last.device), last] if model.reads == "every" else outputs
-        early = gradients([at_last.sum()], [batch.inputs])[0]
-        wholes = _whole(total, tapes)
+        (of_loss,) = gradients([total], [outputs])
+        of_sum = torch.zeros_like(outputs)
+        of_sum[(torch.arange(len(last), device=last.device), last) if model.reads == "every" else ()] = 1
+        wholes, early = _whole(outputs, of_loss, of_sum, batch.inputs, tapes)
         directs = _direct(wholes, tapes, model.residual)
         layers = [
             {name: _by_lag(_log10_norms(gradient), last) for name, gradient in (whole | direct).items()}
@@ -74,16 +76,31 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
     return ErrorFlow(layers, early[:, 0].abs().mean().item(), tapes)
 
 
-def _whole(total: Tensor, tapes: Sequence[Tape]) -> list[dict[str, Sequence[Tensor]]]:
-    """Return for each layer the whole gradients, a tensor [B, …] a step; under ``hidden`` those from outside of it."""
+def _whole(
+    outputs: Tensor, of_loss: Tensor, of_sum: Tensor, inputs: Tensor, tapes: Sequence[Tape]
+) -> tuple[list[dict[str, Sequence[Tensor]]], Tensor]:
+    """Return for each layer the whole gradients, a tensor [B, …] a step; under ``hidden`` those from outside of it.
+
+    Beside them the gradient of the summed outputs with respect to the inputs, [B, L, I].
+
+    Args:
+        outputs: of the model.
+        of_loss: the gradient of the loss with respect to them.
+        of_sum: that of the sum of those at the last step that counts.
+        inputs: of the model.
+        tapes: of all layers.
+
+    """
     wanted = [(tape, name, tensors) for tape in tapes for name, tensors in tape.recorded().items()]
-    taken = iter(gradients([total], [tensor for _, _, tensors in wanted for tensor in tensors]))
-    found: dict[Tape, dict[str, Sequence[Tensor]]] = {tape: {} for tape in tapes}
+    tensors = [tensor for _, _, tensors in wanted for tensor in tensors]
+    (*found, _), (*_, early) = both_gradients(outputs, (of_loss, of_sum), [*tensors, inputs])
+    taken = iter(found)
+    wholes: dict[Tape, dict[str, Sequence[Tensor]]] = {tape: {} for tape in tapes}
     for tape, name, tensors in wanted:
-        found[tape][name] = [next(taken) for _ in tensors]
+        wholes[tape][name] = [next(taken) for _ in tensors]
         if name in ("dx", "hidden"):  # which are one tensor each, [B, L, …]
-            found[tape][name] = found[tape][name][0].unbind(1)
-    return list(found.values())
+            wholes[tape][name] = wholes[tape][name][0].unbind(1)
+    return list(wholes.values()), early
 
 
 def _direct(
@@ -118,14 +135,14 @@ def _log10_norms(at_steps: Sequence[Tensor]) -> Tensor:
 
     The largest number is taken out first: the square of 1e-200 is none.
     """
+    alike = len({tensor.shape for tensor in at_steps}) == 1  # a memory may grow
     rows = []
-    for tensor in at_steps:
-        flat = torch.view_as_real(tensor) if tensor.is_complex() else tensor
-        flat = flat.reshape(len(tensor), -1)
-        largest = flat.abs().amax(1)
-        scaled = flat / largest.clamp(min=torch.finfo(flat.dtype).tiny)[:, None]
-        rows.append(torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=1)))
-    return torch.stack(rows)
+    for part in [torch.stack(list(at_steps))] if alike else [tensor[None] for tensor in at_steps]:
+        flat = (torch.view_as_real(part) if part.is_complex() else part).flatten(2)  # [L or 1, B, …]
+        largest = flat.abs().amax(2)
+        scaled = flat / largest.clamp(min=torch.finfo(flat.dtype).tiny)[..., None]
+        rows.append(torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=2)))
+    return torch.cat(rows)
 
 
 def _by_lag(values: Tensor, last: Tensor) -> Tensor:

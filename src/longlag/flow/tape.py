@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, State
+from longlag.flow.gradients import gradients
 
 
 class Tape:
@@ -78,14 +79,6 @@ class Tape:
         dx = gradients([h, memory], [x], [from_outside, carried])[0]
         found = {"dx_direct": dx, "dc_direct": local + carried}
         return {name: part.unflatten(0, steps[:2]).unbind() for name, part in found.items()}  # type: ignore[no-untyped-call]
-
-
-def gradients(
-    outputs: Sequence[Tensor], inputs: Sequence[Tensor], errors: Sequence[Tensor] | None = None
-) -> list[Tensor]:
-    """Return the gradients of the outputs, each times its error; zeros where there is no way from an input."""
-    found = torch.autograd.grad(outputs, inputs, errors, retain_graph=True, allow_unused=True, materialize_grads=True)
-    return list(found)
 
 
 def _joined(states: Sequence[Any]) -> Any:
