@@ -56,6 +56,16 @@ class CountsItsSteps(LSTMCell):
         return h / self.steps, c
 
 
+class OtherDirectPath(LSTMCell):
+    def direct_path(self, x, state):
+        return super().direct_path(x, state) ** 2
+
+
+class NoDirectPath(LSTMCell):
+    def direct_path(self, x, state):
+        return None
+
+
 class GateOfTwo(LSTMCell):
     def gates(self, x, state):
         return {name: 2 * gate for name, gate in super().gates(x, state).items()}

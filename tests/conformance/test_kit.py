@@ -75,6 +75,8 @@ def test_the_lstm_is_held_to_everything_but_linearity():
         (broken_cells.BiasOfAnotherGate, "biases open and shut the gates"),
         (broken_cells.BiasTwice, "effective forget bias"),
         (broken_cells.BiasTwiceBehindTheGates, "effective forget bias"),
+        (broken_cells.OtherDirectPath, "effective forget bias"),
+        (broken_cells.NoDirectPath, "effective forget bias"),
         (broken_cells.OtherPacking, "biases open and shut the gates"),
         (broken_cells.NeverOpens, "biases open and shut the gates"),
         (broken_cells.CutsTooMuch, "gradient"),

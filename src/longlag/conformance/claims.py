@@ -85,9 +85,12 @@ class Claims:
             return cell.gates(x, state)[name], cell(x, state)[0]
 
     def _forget_bias(self) -> tuple[bool, str]:
-        """Measure the gate without input and weights from outside, ∂memory'/∂memory, and ask the cell for it too."""
+        """Measure the gate without input and weights from outside, ∂memory'/∂memory, and ask the cell for it too.
+
+        What the cell says of its direct path must be just that.
+        """
         _refuse_without_forget_gate(self.cells.fresh())
-        told, measured = zip(*map(self._effective, FORGET_BIASES), strict=True)
+        told, measured, direct = zip(*map(self._effective, FORGET_BIASES), strict=True)
         # the bias is kept in float32, to six digits; the logit of a gate near 1 has fewer than the gate
         good = all(
             torch.allclose(found, torch.full_like(found, bias), rtol=1e-5, atol=1e-6)
@@ -96,10 +99,13 @@ class Claims:
         )
         acts, says = (", ".join(f"{found.mean().item():.4g}" for found in way) for way in (measured, told))
         written = ", ".join(f"{bias:g}" for bias in FORGET_BIASES)
-        return good, f"{acts} where {written} is written" + (f", and gates() says {says}" if says != acts else "")
+        said = f"{acts} where {written} is written" + (f", and gates() says {says}" if says != acts else "")
+        if not all(torch.allclose(path, torch.sigmoid(found)) for path, found in zip(direct, measured, strict=True)):
+            return False, f"{said}; direct_path() is not what multiplies the memory"
+        return good, said
 
-    def _effective(self, bias: float) -> tuple[Tensor, Tensor]:
-        """Return the logit of the forget gate with no input, as the cell says it is and as it acts."""
+    def _effective(self, bias: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the logit of the forget gate with no input, as the cell says it is and as it acts; the direct path."""
         cell = self.cells.fresh(forget_bias=bias).double()
         x = torch.zeros(1, self.cells.input_size, dtype=torch.float64)
         start = cell.initial_state(1, dtype=torch.float64)
@@ -115,7 +121,9 @@ class Claims:
         memory = cell.memory(state)
         leaf = memory.detach().clone().requires_grad_()
         after = cell.memory(cell(x, replaced(state, {id(memory): leaf})))
-        return torch.logit(told), torch.logit(torch.autograd.grad(after.sum(), leaf)[0])
+        path = cell.direct_path(x, state)
+        assert path is not None, "direct_path() is the forget gate where there is one"
+        return torch.logit(told), torch.logit(torch.autograd.grad(after.sum(), leaf)[0]), path.expand_as(memory)
 
     def _carousel(self) -> tuple[bool, str]:
         cell, state = self.cells.running()
