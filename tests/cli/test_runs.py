@@ -105,7 +105,7 @@ def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path, study, form, ma
 def test_runs_that_go_on_or_failed_are_shown_as_what_they_are(longlag, study):
     for run, state in zip(runs(study), ("running", "failed"), strict=False):
         status = json.loads((run.folder.path / "status.json").read_text())
-        (run.folder.path / "status.json").write_text(json.dumps({**status, "state": state}))
+        (run.folder.path / "status.json").write_text(json.dumps({**status, "state": state, "pid": os.getppid()}))
     assert [row[6] for row in table(longlag("runs", study))][:2] == ["running", "failed"]
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import os
 
 import pytest
 from rich.console import Console
@@ -7,8 +8,10 @@ from rich.console import Console
 from longlag.report.table import print_runs
 from longlag.runs import RunFolder, RunRecord, Status
 
+ALIVE, GONE = os.getppid(), 2**22 + 1  # a process that is there; one above the largest id that there is
 
-def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, **summary):
+
+def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, pid=ALIVE, **summary):
     figures = {"test/acc": 0.987, "early_gradient_init": 5.57e-07, "early_gradient_end": 0.33, "seconds": 1.52}
     figures |= {
         "solved": state == "solved",
@@ -18,8 +21,9 @@ def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, **s
         **summary,
     }
     facts = {"cell": cell, "task": "delayed_xor", "T": 60, "forget_bias": forget_bias, "seed": seed}
+    status = Status(state, pid=pid)
     return RunRecord(
-        RunFolder(None), {"run": facts, "optimizer": {"lr": lr}}, Status(state), {} if state == "failed" else figures
+        RunFolder(None), {"run": facts, "optimizer": {"lr": lr}}, status, {} if state == "failed" else figures
     )
 
 
@@ -38,6 +42,11 @@ def test_a_row_has_what_a_person_compares():
 @pytest.mark.parametrize(("state", "outcome"), [("done", ">600"), ("diverged", "diverged"), ("running", "running")])
 def test_a_run_that_is_not_solved_says_how_it_stands(state, outcome):
     assert f" {outcome} " in printed([run(0, state)])[1]
+
+
+@pytest.mark.parametrize("pid", [GONE, "a word", -(10**30)])
+def test_a_run_whose_process_is_not_there_is_gone(pid):
+    assert " gone " in printed([run(0, "running", pid=pid)])[1]
 
 
 def test_a_failed_run_has_a_row_without_figures():

@@ -15,6 +15,9 @@ from longlag.cli.requests import RequestError
 COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
     "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
+    "report": ("longlag.cli.report", "compare what ran, on a page of its own: curves, error flow, solve rates"),
+    "jacobian": ("longlag.cli.jacobian", "the Jacobian of a trained run: singular values, Lyapunov exponents"),
+    "publish": ("longlag.cli.publish", "send a study to W&B, with a workspace that compares its runs"),
     "check": ("longlag.cli.check", "check a cell, yours too: is it what it claims to be? its figures"),
     "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
     "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
@@ -25,7 +28,7 @@ HELP = f"""longlag {__version__}: how far back can a recurrent cell remember, an
 usage: longlag COMMAND [ARGUMENT ...]
 
 commands:
-{chr(10).join(f"  {name:8}{line}" for name, (_, line) in COMMANDS.items())}
+{chr(10).join(f"  {name:10}{line}" for name, (_, line) in COMMANDS.items())}
 
   longlag COMMAND --help    what a command takes
   longlag --version
@@ -35,6 +38,7 @@ examples:
   longlag train cell=rnn task.T=20 seed=3
   longlag train -m cell=rnn,lstm task.T=20,60 cell.forget_bias=0,1,3 'seed=range(3)' study=first
   longlag runs outputs/first
+  longlag report outputs/first
   longlag check cell=lstm
   longlag show task=adding task.T=20
   longlag audit task=adding

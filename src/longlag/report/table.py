@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from statistics import median
 from typing import Any
 
 from rich import box
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from longlag.report.statistics import censored_median
 from longlag.runs import RunRecord
 
 Column = tuple[str, Callable[[RunRecord], str]]  # a heading, and how the entry is read from a run
@@ -38,7 +38,7 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
 
     A setting in which the runs differ, and for which there is no column yet, gets one.
     """
-    varied = [_column_of(key) for key in _varied_keys(runs)]
+    varied = [_column_of(key) for key in varied_keys(runs)]
     identity = [*_IDENTITY, *varied]
     columns = [*identity, _SEED, *_OUTCOME]
     table = _table([heading for heading, _ in columns], console)
@@ -56,48 +56,26 @@ def flat_row(run: RunRecord) -> dict[str, Any]:
     identity = {name: _fact(run, name) for name in ("cell", "task", "T", "forget_bias", "seed")}
     outcome = {"state": run.status.state, "reason": run.status.reason, "folder": str(run.folder.path)}
     figures = {key: value for key, value in run.summary.items() if key not in identity and key not in outcome}
-    settings = {f"config.{key}": value for key, value in _flattened(run.config).items() if not key.startswith("run.")}
+    settings = {f"config.{key}": value for key, value in flattened(run.config).items() if not key.startswith("run.")}
     return {**identity, **outcome, **figures, **settings}
 
 
-def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column], console: Console) -> Table:
-    headings = [heading for heading, _ in identity]
-    table = _table([*headings, "parameters", "solved", "median steps\nto solve", "mean test\naccuracy"], console)
-    for key, members in groups.items():
-        steps = [step for run in members if (step := _figure(run, "solved_step")) is not None]
-        accuracies = [accuracy for run in members if (accuracy := _figure(run, "test/acc")) is not None]
-        table.add_row(
-            *map(escape, key),
-            _number(members[0].summary.get("parameters"), ","),
-            f"{len(steps)} of {len(members)}",
-            _median_of_censored(steps, len(members)),
-            _number(sum(accuracies) / len(accuracies) if accuracies else None, ".3f"),
-        )
-    return table
+def state_of(run: RunRecord) -> str:
+    """Return the state of a run; ``gone`` if its status says running, and its process is not there any more."""
+    try:
+        gone = run.status.state == "running" and not run.status.alive
+    except (TypeError, OverflowError, OSError):  # a damaged process id
+        gone = True
+    return "gone" if gone else run.status.state
 
 
-def _groups(runs: Sequence[RunRecord], identity: list[Column]) -> dict[tuple[str, ...], list[RunRecord]]:
-    """Return the runs that have ended and say how, by what they have in common but for the seed."""
-    groups: dict[tuple[str, ...], list[RunRecord]] = {}
-    for run in runs:
-        if run.status.finished and run.summary:
-            groups.setdefault(tuple(read(run) for _, read in identity), []).append(run)
-    return groups
-
-
-def _median_of_censored(steps: list[float], runs: int) -> str:
-    """Return the median over all runs, an unsolved one counting as longer than any solved one."""
-    middle = median([*steps, *[float("inf")] * (runs - len(steps))])
-    return "-" if middle == float("inf") else f"{middle:g}"
-
-
-def _varied_keys(runs: Sequence[RunRecord]) -> list[str]:
+def varied_keys(runs: Sequence[RunRecord]) -> list[str]:
     """Return the settings, by their dotted names, in which the runs differ and that the table does not show yet.
 
     What each task has a value of its own for, and one only, goes with the name of the task; so does a setting that only
     some cells have, such as the number of heads, with the name of the cell.
     """
-    flat = [_flattened(run.config) for run in runs]
+    flat = [flattened(run.config) for run in runs]
     names = {part: [str(_fact(run, part)) for run in runs] for part in ("cell", "task")}
     keys = dict.fromkeys(key for settings in flat for key in settings)
 
@@ -116,16 +94,42 @@ def _varied_keys(runs: Sequence[RunRecord]) -> list[str]:
     return [key for key in keys if key not in _SHOWN and not key.startswith(("run.", "logger.")) and varies(key)]
 
 
-def _column_of(key: str) -> Column:
-    head, _, last = key.rpartition(".")
-    return f"{head}.\n{last}" if head else last, lambda run: _text(_flattened(run.config).get(key))
-
-
-def _flattened(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flattened(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one mapping with dotted keys."""
     found: dict[str, Any] = {}
     for key, value in settings.items():
-        found |= _flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        found |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return found
+
+
+def _rates(groups: dict[tuple[str, ...], list[RunRecord]], identity: list[Column], console: Console) -> Table:
+    headings = [heading for heading, _ in identity]
+    table = _table([*headings, "parameters", "solved", "median steps\nto solve", "mean test\naccuracy"], console)
+    for key, members in groups.items():
+        steps = [step for run in members if (step := _figure(run, "solved_step")) is not None]
+        accuracies = [accuracy for run in members if (accuracy := _figure(run, "test/acc")) is not None]
+        table.add_row(
+            *map(escape, key),
+            _number(members[0].summary.get("parameters"), ","),
+            f"{len(steps)} of {len(members)}",
+            _number(censored_median(steps, len(members)), "g"),
+            _number(sum(accuracies) / len(accuracies) if accuracies else None, ".3f"),
+        )
+    return table
+
+
+def _groups(runs: Sequence[RunRecord], identity: list[Column]) -> dict[tuple[str, ...], list[RunRecord]]:
+    """Return the runs that have ended and say how, by what they have in common but for the seed."""
+    groups: dict[tuple[str, ...], list[RunRecord]] = {}
+    for run in runs:
+        if run.status.finished and run.summary:
+            groups.setdefault(tuple(read(run) for _, read in identity), []).append(run)
+    return groups
+
+
+def _column_of(key: str) -> Column:
+    head, _, last = key.rpartition(".")
+    return f"{head}.\n{last}" if head else last, lambda run: _text(flattened(run.config).get(key))
 
 
 def _table(headings: Sequence[str], console: Console) -> Table:
@@ -145,7 +149,7 @@ def _table(headings: Sequence[str], console: Console) -> Table:
 
 
 def _solved_at(run: RunRecord) -> str:
-    state, step = run.status.state, _figure(run, "solved_step")
+    state, step = state_of(run), _figure(run, "solved_step")
     if step is not None:
         return f"{step:g}"
     return f">{run.summary['steps']}" if state == "done" and "steps" in run.summary else state

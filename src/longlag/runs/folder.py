@@ -11,6 +11,8 @@ import yaml
 from longlag.runs.files import write_whole
 from longlag.runs.status import Status
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is several times faster, where PyYAML has it
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -59,7 +61,7 @@ class RunFolder:
 
         """
         try:
-            config = yaml.safe_load((self.path / "config.yaml").read_text())
+            config = yaml.load((self.path / "config.yaml").read_text(), Loader=_Loader)
         except (OSError, yaml.YAMLError) as error:
             raise ValueError(f"{self.path} holds no run: {_first_line(error)}") from error
         if not isinstance(config, dict):
@@ -87,11 +89,12 @@ class RunFolder:
         return self._read_json("summary.json") or {}
 
     def set_aside(self) -> Path:
-        """Rename the folder to the first free ``NAME~1``, ``NAME~2``, … and return that."""
+        """Rename the folder to the first free ``NAME~1``, ``NAME~2``, … and return that; nobody is at it then."""
         k = 1
         while (aside := self.path.with_name(f"{self.path.name}~{k}")).exists():
             k += 1
         self.path.rename(aside)
+        (aside / "claim.json").unlink(missing_ok=True)
         return aside
 
     def _write_json(self, name: str, values: dict[str, Any]) -> None:

@@ -1,0 +1,76 @@
+"""``longlag report``: a page that compares what ran, from the run folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from longlag.cli.arguments import CommandParser
+from longlag.cli.requests import RequestError
+from longlag.cli.studies import runs_in, warn
+from longlag.runs import RunRecord
+from longlag.runs.files import write_whole
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run ``longlag report`` and return its exit code.
+
+    Raises:
+        RequestError: the request was wrong, there is no run, or the page cannot be written.
+
+    """
+    parser = CommandParser(
+        "report",
+        "One HTML file that compares runs: a table to sort and filter, curves with bands over seeds, the error flow of"
+        " chosen runs, solve rates, parallel coordinates, differences in the settings. It needs no network and opens"
+        " with a double click. A run that is still going, or that failed, is shown as what it is.",
+        ["longlag report outputs/first", "longlag report outputs/first outputs/second --out both.html"],
+    )
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a study, such as outputs/first, or a single run")
+    parser.add_argument(
+        "--out", metavar="FILE", help="the page; FOLDER/report.html if not given, of several folders report.html here"
+    )
+    parser.add_argument("--png", metavar="DIR", help="also save the figures there, for a paper")
+    options = parser.parse_args(list(arguments))
+    page = _place(options.out, options.folders)
+    records = runs_in(options.folders)
+
+    from longlag.report.page import build_page
+
+    text = build_page(records, warn)
+    try:
+        write_whole(page, text)
+    except OSError as error:
+        raise RequestError(f"cannot write {page}: {error.strerror}") from error
+    print(page)
+    if options.png is not None:
+        _save_figures(records, Path(options.png))
+    return 0
+
+
+def _place(out: str | None, folders: Sequence[str]) -> Path:
+    """Return where the page goes.
+
+    Raises:
+        RequestError: there is no such folder, or it is one.
+
+    """
+    if out is None:
+        alone = len(folders) == 1 and Path(folders[0]).is_dir()
+        return Path(folders[0]) / "report.html" if alone else Path("report.html")
+    page = Path(out)
+    if page.is_dir():
+        raise RequestError(f"--out: {page} is a folder; a file is wanted, such as {page / 'report.html'}")
+    if not page.parent.is_dir():
+        raise RequestError(f"--out: {page.parent} is no folder")
+    return page
+
+
+def _save_figures(records: Sequence[RunRecord], folder: Path) -> None:
+    from longlag.report.curves import read_curves
+    from longlag.report.figures import save_figures
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in save_figures(read_curves(records), folder):
+            print(path)
+    except OSError as error:
+        raise RequestError(f"--png: cannot write to {folder}: {error.strerror}") from error

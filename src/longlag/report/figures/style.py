@@ -1,0 +1,109 @@
+"""How the figures look, and how they are written: for a column of print, and for eyes of every kind."""
+
+import io
+import math
+import os
+import tempfile
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+#: The colours of Okabe & Ito 2008 that show on white; each has a dash too, so lines can be told apart without colour.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 0.8)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
+_LETTERS = 19  # of the small print to an inch
+_MOST_PIXELS = 30_000  # in height or width: a figure with very many panels is drawn more coarsely
+MAP = "cividis"
+GREY, PALE = "#5f6670", "#e4e6ea"
+WIDTH, DOTS = 5.5, 300  # inches, the width of a page's text; dots per inch
+
+#: matplotlib's settings, for all figures.
+STYLE: dict[str, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.3,
+    "axes.grid": False,
+    "mathtext.default": "regular",
+}
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure of this size, in inches."""
+    figure = Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def look(number: int) -> dict[str, Any]:
+    """Return colour and dash of a line: those of another number are others, up to 35."""
+    turn, colour = divmod(number, len(COLOURS))
+    return {"color": COLOURS[colour], "linestyle": DASHES[(colour + turn) % len(DASHES)]}
+
+
+def legend(figure: Figure, names: Sequence[str], title: str, more: Iterable[tuple[str, dict[str, Any]]] = ()) -> None:
+    """Put the names of the lines, by their numbers, beside the figure; then further lines with a look of their own."""
+    entries = [(name, look(number)) for number, name in enumerate(names)] if len(names) > 1 else []
+    entries += list(more)
+    if entries:
+        handles = [Line2D([], [], **style) for _, style in entries]
+        names = [name for name, _ in entries]
+        figure.legend(handles, names, title=title, loc="outside right center", alignment="left")
+
+
+def remark(figure: Figure, text: str) -> None:
+    """Write in small print, above everything, what is drawn."""
+    lines = textwrap.wrap(text, int(_LETTERS * figure.get_figwidth()), break_long_words=False)
+    figure.suptitle("\n".join(lines), fontsize=6.5, color=GREY, x=0.005, ha="left")
+
+
+def quiet_grid(axis: Axes) -> None:
+    """Draw faint lines at the ticks, behind everything."""
+    axis.grid(linewidth=0.4, color=PALE)
+    axis.set_axisbelow(True)
+
+
+def powers_of_ten(axis: Axes, low: float, high: float) -> None:
+    """Mark some powers of ten at an axis of log10 values, from ``low`` to ``high``."""
+    apart = next(step for step in (1, 2, 5, 10, 20, 50, 100) if (high - low) / step <= 5 or step == 100)
+    ticks = range(apart * math.ceil(low / apart), math.floor(high) + 1, apart)
+    axis.set_yticks(list(ticks), [f"$10^{{{tick}}}$" for tick in ticks])
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure as a PNG, whole: to a temporary name beside it, then renamed."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=min(DOTS, _MOST_PIXELS / max(figure.get_size_inches())))
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(picture.getvalue())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0o600
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,79 @@
+import subprocess
+import sys
+
+import matplotlib as mpl
+import matplotlib.image
+import numpy as np
+import pytest
+from made import run
+from studies import make_study
+
+from longlag.report.curves import read_curves
+from longlag.report.figures import save_figures
+from longlag.report.figures.save import FIGURES
+from longlag.runs import read_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    path = tmp_path_factory.mktemp("outputs") / "made"
+    make_study(path, lags=(10, 20), biases=(-1.0, 3.0), seeds=range(2))
+    return read_curves(read_study(path))
+
+
+def test_a_study_gets_every_figure(study, tmp_path):
+    before = dict(mpl.rcParams)
+    written = save_figures(study, tmp_path / "new" / "figures")
+    assert [path.name for path in written] == list(FIGURES)
+    assert sorted(path.name for path in (tmp_path / "new" / "figures").iterdir()) == sorted(FIGURES)
+    for path in written:
+        picture = matplotlib.image.imread(path)[..., :3]
+        assert picture.shape[1] >= (900 if path.name == "error_flow_map.png" else 1650), "300 dots an inch"
+        assert len(np.unique((picture.reshape(-1, 3) * 255).astype(int), axis=0)) > 50, "there is something in it"
+        assert (picture[0] == 1).all(), "on white"
+    assert dict(mpl.rcParams) == before
+
+
+def test_figures_that_are_there_are_replaced(study, tmp_path):
+    (tmp_path / "solve_rate.png").write_text("old")
+    save_figures(study, tmp_path)
+    assert (tmp_path / "solve_rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_error_flow_its_figures_are_left_out(study, tmp_path):
+    runs = [type(one)(one.record, one.metrics, {}) for one in study]
+    assert [p.name for p in save_figures(runs, tmp_path)] == ["solve_rate.png", "accuracy.png", "early_gradient.png"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "names"),
+    [
+        ([], []),
+        ([run(state="running"), run(state="failed", seed=1)], []),
+        ([run(), run(T=None, bias=None, cell="rnn")], ["solve_rate.png"]),
+        ([run({0: {"early_gradient": 0.0, "val/acc": 1}}, state="running")], ["accuracy.png", "early_gradient.png"]),
+    ],
+)  # fmt: skip
+def test_whatever_there_is_is_drawn(runs, names, tmp_path):
+    assert [path.name for path in save_figures(runs, tmp_path)] == names
+
+
+def test_names_of_any_kind_are_text_and_no_markup(tmp_path):
+    runs = [run({0: {"val/acc": 0.5}}, cell=cell) for cell in ("my_{cell}$", "$\\frac$", "<b>", "$$", "a$_b$")]
+    assert [path.name for path in save_figures(runs, tmp_path)] == ["solve_rate.png", "accuracy.png"]
+    for one in runs:
+        assert len(save_figures([one, run(cell=one.record.config["run"]["cell"], seed=1)], tmp_path)) == 2
+
+
+def test_many_cells_at_many_lags_are_no_trouble(tmp_path):
+    metrics = {0: {"val/acc": 0.5}, 20: {"val/acc": 0.7}}
+    runs = [run(metrics, cell=f"cell{k}", T=T, bias=b) for k in range(12) for T in (20, 60) for b in (0.0, 1.0)]
+    assert len(save_figures(runs, tmp_path)) == 2
+
+
+def test_no_window_and_no_torch_is_needed():
+    code = (
+        "import sys, longlag.report.figures;"
+        "print([m for m in ('torch', 'matplotlib.pyplot', 'scipy.stats') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
