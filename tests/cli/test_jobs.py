@@ -1,7 +1,9 @@
 import importlib
 import json
-import subprocess
+import os
 import sys
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -9,6 +11,7 @@ from printed import runs, table
 from processes import started, wait_for_checkpoint
 
 from longlag.runs import read_run
+from longlag.runs.claim import Owner, holder_of
 from longlag.runs.metrics import read_metrics
 
 
@@ -79,20 +82,23 @@ def test_resume_takes_a_cut_run_to_its_end(longlag, tmp_path):
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 
-def test_a_run_that_another_process_is_at_is_left_alone(longlag, tiny):
-    longlag("train", *tiny)
-    (run,) = runs()
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        status = json.loads((run.folder.path / "status.json").read_text())
-        (run.folder.path / "status.json").write_text(json.dumps({**status, "state": "running", "pid": other.pid}))
-        said = longlag("train", *tiny)
+def test_a_run_that_another_process_is_at_is_left_alone(longlag, tiny, tmp_path):
+    """In a grid it costs a line, and the others run."""
+    slow = ("task.T=60", "trainer.max_steps=100000", "trainer.val_check_interval=2", "logger=csv", "cell.hidden_size=4")
+    with started("train", *slow, "seed=1", cwd=tmp_path) as process:
+        wait_for_checkpoint(process, tmp_path / "outputs" / "default")
+        said = longlag("train", *slow, "seed=1")
         assert said.code == 2
-        assert f"is being run by process {other.pid}" in said.err
-        assert runs()[0].status.state == "running"
-    finally:
-        other.kill()
-        other.wait()
+        assert f"is being run by process {process.pid} on " in said.err
+        said = longlag("train", *slow, "seed=1", "fresh=true")
+        assert said.code == 2
+        assert [run.status.state for run in runs()] == ["running"]
+        said = longlag("train", *tiny, "seed=0", "study=other")
+        assert said.code == 0
+        process.kill()
+        process.wait()
+    assert runs()[0].status.state == "running"
+    assert holder_of(runs()[0].folder.path) is None
 
 
 def test_a_run_that_was_cut_is_not_continued_with_another_cell(longlag, tiny, tmp_path):
@@ -117,16 +123,20 @@ def test_a_run_that_was_cut_is_not_continued_with_another_cell(longlag, tiny, tm
     sys.modules.pop("moody")
 
 
-def test_a_run_on_another_machine_is_left_alone_unless_the_user_knows_better(longlag, tiny):
+def test_a_run_on_another_machine_is_left_alone_as_long_as_that_gives_a_sign(longlag, tiny):
     longlag("train", *tiny)
     (run,) = runs()
-    path = run.folder.path / "status.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "state": "running", "host": "another.machine"}))
+    run.folder.write_status(replace(run.status, state="running"))
+    claim = run.folder.path / "claim.json"
+    claim.write_text(json.dumps(asdict(replace(Owner.me(), host="another.machine", boot="", pid=1))))
     said = longlag("train", *tiny)
     assert said.code == 2
-    assert said.err.endswith(f"on another.machine; if it is no more, resume={run.folder.path} goes on\n")
-    assert longlag("train", f"resume={run.folder.path}").code == 0
+    assert said.err.endswith("is being run by process 1 on another.machine\n")
+    silent = time.time() - 120
+    os.utime(claim, (silent, silent))
+    assert longlag("train", *tiny).code == 0
     assert runs()[0].status.state == "done"
+    assert not claim.exists()
 
 
 def test_a_fresh_grid_runs_each_run_once(longlag, tiny):

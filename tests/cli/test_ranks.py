@@ -9,6 +9,7 @@ from offline_wandb import read_offline
 from processes import started, wait_for_checkpoint
 
 from longlag.runs import read_study
+from longlag.runs.error_flow import read_error_flow
 from longlag.runs.metrics import read_metrics
 
 TWO = ("trainer=ddp_cpu", "task.T=8", "cell.hidden_size=4", "trainer.max_steps=6", "trainer.val_check_interval=2")
@@ -45,9 +46,11 @@ def test_two_processes_do_what_one_does(longlag, tiny, task):
         assert "train/acc" in rows[0][6]
     assert rows[0].keys() == rows[1].keys()
     for step, row in rows[0].items():
-        assert row.keys() == rows[1][step].keys()
-        for name, value in row.items():
-            assert abs(rows[1][step][name] - value) <= 1e-5 * abs(value) + 1e-7, (step, name)
+        assert rows[1][step] == pytest.approx(row, rel=1e-5, abs=1e-7)
+    flows = [read_error_flow(run.folder.error_flow) for run in (one, two)]
+    assert flows[0].keys() == flows[1].keys()
+    for key, lags in flows[0].items():  # logarithms to six digits
+        assert flows[1][key] == {name: pytest.approx(values, rel=1e-5, abs=1e-5) for name, values in lags.items()}
     weights = [torch.load(run.folder.last_checkpoint, weights_only=True)["state_dict"] for run in (one, two)]
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, rtol=1e-4, atol=1e-5)

@@ -181,6 +181,7 @@ def test_a_run_that_was_cut_and_resumed_has_the_very_weights_of_one_that_was_not
     assert rest.taken == list(range((cut_at - 1) // 2 * 2 + 1, 7))  # on from the last validation before the cut
     assert equal(weights(whole), weights(cut))
     assert read_metrics(whole.folder.metrics) == read_metrics(cut.folder.metrics)
+    assert cut.folder.error_flow.read_bytes() == whole.folder.error_flow.read_bytes()
     one, other = whole.folder.read_summary(), cut.folder.read_summary()
     assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
 

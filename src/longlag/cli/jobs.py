@@ -1,6 +1,6 @@
 """One job: where it runs, whether it has run already, and running it."""
 
-import socket
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from longlag.cli.ranks import train_on_ranks
 from longlag.cli.requests import RequestError, keys_of, near
 from longlag.cli.settings import check_switch, folder_name, frozen
 from longlag.runs import RunFolder, Status
+from longlag.runs.claim import Claim, HeldError
 from longlag.training.run import RunPlan, train_run
+from longlag.training.stopping import stop_requests
 
 
 @dataclass(frozen=True)
@@ -102,39 +104,42 @@ class Job:
         """
         plan, processes = self.rehearse(console)
         name = f"{place}{plan.title}"
-        status = self.folder.read_status()
-        if status is not None:
-            self._refuse_if_alive(status)
-            if self.fresh:
-                _say(console, f"{name}: the run before is now {self.folder.set_aside()}")
-            elif status.finished and not self.resumed:
-                _say(console, f"{name}: ran already: {status.state}{_changed(plan, status)}; fresh=true runs it again")
-                return status
-            elif changed := _changed(plan, status):
-                raise RequestError(f"{self.folder.path} was cut{changed}; fresh=true starts over")
-        if processes > 1:
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            self.folder.write_config(self.settings)
-            self.folder.write_status(Status("running", sources=plan.sources))
-            ended = train_on_ranks(self.folder, processes)
-        else:
-            ended = train_run(replace(plan, place=place))
+        with contextlib.ExitStack() as held, stop_requests() as request:
+            held.enter_context(self._claimed())
+            status = self.folder.read_status()
+            if status is not None:
+                if self.fresh:
+                    _say(console, f"{name}: the run before is now {self.folder.set_aside()}")
+                    held.enter_context(self._claimed())
+                elif status.finished and not self.resumed:
+                    already = f"ran already: {status.state}{_changed(plan, status)}"
+                    _say(console, f"{name}: {already}; fresh=true runs it again")
+                    return status
+                elif changed := _changed(plan, status):
+                    raise RequestError(f"{self.folder.path} was cut{changed}; fresh=true starts over")
+            if processes > 1:
+                self.folder.write_config(self.settings)
+                self.folder.write_status(Status("running", sources=plan.sources))
+                ended = train_on_ranks(self.folder, processes, request)
+            else:
+                ended = train_run(replace(plan, place=place), request)
         _say(console, f"{name}: {_told(ended, self.folder)}")
-        if ended.state == "interrupted":
+        if ended.state == "interrupted" or request.by is not None:
             raise KeyboardInterrupt
         return ended
 
-    def _refuse_if_alive(self, status: Status) -> None:
-        """Refuse if another process is at the run; one on another machine cannot be asked, so the user may overrule it.
+    def _claimed(self) -> Claim:
+        """Claim the folder, so that nobody else runs what is in it.
 
         Raises:
-            RequestError: it is, or may be.
+            RequestError: another process is at it.
 
         """
-        elsewhere = status.host != socket.gethostname()
-        if status.alive and not (elsewhere and (self.fresh or self.resumed)):
-            remedy = f"; if it is no more, resume={self.folder.path} goes on" if elsewhere else ""
-            raise RequestError(f"{self.folder.path} is being run by process {status.pid} on {status.host}{remedy}")
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        try:
+            return Claim(self.folder.path)
+        except HeldError as error:
+            raise RequestError(f"{self.folder.path} is being run by {error}") from error
 
 
 def _say(console: Console, line: str) -> None:

@@ -5,14 +5,14 @@ every rank, and so replay a whole grid; a rank that is started from ``config.yam
 Lightning takes it as started from outside.
 """
 
-import contextlib
+import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +20,21 @@ from rich.console import Console
 
 from longlag.cli.assemble import assemble
 from longlag.runs import RunFolder, Status
-from longlag.runs.status import now
+from longlag.runs.status import State, now
 from longlag.training.run import train_run
+from longlag.training.stopping import StopRequest
 
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
 _GRACE_S = 30.0  # how long the other ranks may take to end after one has failed or the run was interrupted
 
 
-def train_on_ranks(folder: RunFolder, ranks: int) -> Status:
+def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest) -> Status:
     """Train the run whose settings lie in ``folder``, in ``ranks`` processes on this machine.
+
+    Args:
+        folder: the run.
+        ranks: how many processes.
+        request: to stop, which is passed on to them.
 
     Returns:
         The status in which the run ended.
@@ -41,17 +48,17 @@ def train_on_ranks(folder: RunFolder, ranks: int) -> Status:
         for rank in range(ranks)
     ]
     try:
-        with _sigterm_as_interrupt():
-            codes = _wait_for_all(processes)
-    except KeyboardInterrupt:
+        codes = _wait_for_all(processes, request)
+    except KeyboardInterrupt:  # the second one
         for process in processes:
-            process.send_signal(signal.SIGINT)
+            process.kill()
         codes = _end(processes)
     status = folder.read_status()
     assert status is not None, "the ranks found a status to go on from"
     if status.state == "running":
         reason = f"the ranks ended with the exit codes {', '.join(map(str, codes))}; see {folder.log}"
-        status = replace(status, state="failed", reason=reason, ended=now())
+        state: State = "failed" if request.by is None else "interrupted"
+        status = replace(status, state=state, reason=reason, ended=now())
         folder.write_status(status)
     return status
 
@@ -63,6 +70,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if status.finished else 1
 
 
+def _end_with_the_parent() -> None:
+    """Have the kernel kill this process when the one that started it is gone: nobody would hold the run any more."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:  # it was gone before
+        sys.exit(1)
+
+
 def _environment(ranks: int) -> dict[str, str]:
     """Return what the ranks are told: where they meet, and where to import from."""
     path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
@@ -70,9 +85,16 @@ def _environment(ranks: int) -> dict[str, str]:
     return {**os.environ, **meeting, "PYTHONPATH": path}
 
 
-def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    """Wait; when one has failed, give the others a while and then end them: they may wait for it for ever."""
+def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], request: StopRequest) -> list[int]:
+    """Wait; when one has failed, give the others a while and then end them: they may wait for it for ever.
+
+    So too when this process is asked to stop: they are asked, and given a while.
+    """
     while any(process.poll() is None for process in processes):
+        if request.by is not None:
+            for process in processes:
+                process.send_signal(signal.SIGINT)
+            return _end(processes)
         if any(process.returncode for process in processes):
             return _end(processes)
         time.sleep(0.05)
@@ -89,20 +111,6 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
     return [process.wait() for process in processes]
 
 
-@contextlib.contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """While the context lasts, SIGTERM raises KeyboardInterrupt, so that the ranks can be told."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -113,4 +121,5 @@ def _free_port() -> int:
 if __name__ == "__main__":
     # the parent tells its ranks by SIGINT to stop: a shell that started it in the background has had it ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _end_with_the_parent()
     sys.exit(main(sys.argv[1:]))

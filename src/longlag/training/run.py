@@ -1,10 +1,7 @@
 """One run, from its first step to its summary."""
 
-import contextlib
 import logging
 import math
-import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,6 +24,7 @@ from longlag.training.module import Diverged, OptimizerFactory, SequenceModule
 from longlag.training.probe import Probe
 from longlag.training.progress import ProgressBar
 from longlag.training.solved import Solved
+from longlag.training.stopping import Interrupted, StopRequest, StopWhenAsked, stop_requests
 
 _FIXED: dict[str, Any] = {
     "max_epochs": -1,  # steps are what counts, not epochs
@@ -93,8 +91,9 @@ class RunPlan:
 class _Run:
     """The moving parts of a run, so that its end can be told wherever it comes."""
 
-    def __init__(self, plan: RunPlan) -> None:
+    def __init__(self, plan: RunPlan, request: StopRequest) -> None:
         self.plan = plan
+        self.request = request
         self.loggers: list[Logger] = []
         self.trainer: Trainer | None = None
         self.module: SequenceModule | None = None
@@ -144,6 +143,7 @@ class _Run:
     def _callbacks(self) -> list[Callback]:
         last = ModelCheckpoint(filename="last", **self._saving)  # at every validation
         mine: list[Callback] = [
+            StopWhenAsked(self.request, self.plan.folder),
             self.solved,
             self.timer,
             ProgressBar(self.plan.place + self.plan.title, self.plan.console),
@@ -161,31 +161,40 @@ class _Run:
         return RunCard(plan.folder, plan.config, plan.title, plan.study, tags, resume_at=step)
 
 
-def train_run(plan: RunPlan) -> Status:
+def train_run(plan: RunPlan, request: StopRequest | None = None) -> Status:
     """Train, and leave the whole story in the run folder, however it ends.
 
     A run that was cut goes on from its last checkpoint. An exception is the run's own: it is written to ``train.log``
     and to the status, and not raised.
 
+    Args:
+        plan: what the run is made of.
+        request: to stop; if there is none, the signals of this process are listened to.
+
     Returns:
-        The status in which the run ended; ``interrupted`` after a signal, which the caller should pass on.
+        The status in which the run ended; ``interrupted`` if it was asked to stop, which the caller should pass on.
 
     """
+    if request is None:
+        with stop_requests() as request:
+            return train_run(plan, request)
     first = getattr(rank_zero_only, "rank", 0) == 0
     plan.folder.path.mkdir(parents=True, exist_ok=True)
     status = Status("running", started=now(), versions=plan.versions, sources=plan.sources)
     if first:
         plan.folder.write_config(plan.config)
         plan.folder.write_status(status)
-    run = _Run(plan)
+    run = _Run(plan, request)
     state: State = "failed"
     reason = ""
-    with logged_to(plan.folder.log) as log, _sigint_restored():
+    with logged_to(plan.folder.log) as log:
         try:
             run.train()
             state = "done" if run.solved.step is None else "solved"
         except Diverged as error:
             state, reason = "diverged", str(error)
+        except Interrupted as error:
+            state, reason = "interrupted", str(error)
         except (KeyboardInterrupt, SystemExit) as error:
             state, reason = "interrupted", f"{type(error).__name__}: cut off from outside"
         except Exception as error:
@@ -198,16 +207,3 @@ def train_run(plan: RunPlan) -> Status:
             plan.folder.write_status(ended)
         run.close(state, summary, log)
     return ended
-
-
-@contextlib.contextmanager
-def _sigint_restored() -> Any:
-    """Lightning leaves SIGINT ignored after an interrupt; put back what was there."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
