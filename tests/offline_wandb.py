@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +28,9 @@ class OfflineRun(NamedTuple):
     summary: dict[str, Any]
     exit_code: int | None
     started: float
+    job_type: str
+    metrics: dict[str, dict[str, Any]]
+    media: dict[str, bytes]
 
 
 def records(path: Path) -> list[Record]:
@@ -57,6 +62,33 @@ def read_offline(folder: Path) -> list[OfflineRun]:
     return sorted(runs, key=lambda run: run.started)
 
 
+def merged(runs: list[OfflineRun]) -> OfflineRun:
+    """Merge the parts of one run, oldest first: what comes later counts, and a step that was run again is one row."""
+    assert len({run.id for run in runs}) == 1, f"not one run: {[run.id for run in runs]}"
+    rows: dict[int, dict[str, Any]] = {}
+    for row in (row for run in runs for row in run.history):
+        rows.setdefault(row["_step"], {}).update(row)
+    return runs[-1]._replace(
+        tags=list(dict.fromkeys(tag for run in runs for tag in run.tags)),
+        config={key: value for run in runs for key, value in run.config.items()},
+        history=[rows[step] for step in sorted(rows)],
+        summary={key: value for run in runs for key, value in run.summary.items()},
+        metrics={key: value for run in runs for key, value in run.metrics.items()},
+        media={key: value for run in runs for key, value in run.media.items()},
+        started=runs[0].started,
+    )
+
+
+def as_wandb_reads(folder: Path) -> list[dict[str, Any]]:
+    """Return the records of each part under a run folder's ``wandb/``, oldest first, as W&B's own reader has them."""
+    found = []
+    for part in sorted(folder.glob("wandb/offline-run-*")):
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(part)]
+        text = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=folder).stdout
+        found += [json.loads(line) for line in text.splitlines()]
+    return found
+
+
 def _closed_records(path: Path) -> list[Record]:
     """Read a file to its closing record; W&B's service process may still be writing when ``finish`` has returned."""
     deadline = time.monotonic() + 20
@@ -71,6 +103,8 @@ def _closed_records(path: Path) -> list[Record]:
 def _read(path: Path) -> OfflineRun:
     run, history, summary, exit_code = None, [], {}, None
     config: dict[str, Any] = {}
+    metrics: dict[str, dict[str, Any]] = {}
+    media: dict[str, bytes] = {}
     for record in _closed_records(path):
         kind = record.WhichOneof("record_type")
         if kind == "run":
@@ -79,15 +113,36 @@ def _read(path: Path) -> OfflineRun:
         elif kind == "history":
             history.append({_key(item): json.loads(item.value_json) for item in record.history.item})
         elif kind == "summary":
-            summary |= {_key(item): json.loads(item.value_json) for item in record.summary.update}
+            for item in record.summary.update:
+                summary = updated(summary, _key(item), json.loads(item.value_json))
+        elif kind == "metric":
+            axis, best = record.metric.step_metric, record.metric.summary
+            metrics[record.metric.name or record.metric.glob_name] = {"axis": axis, "max": best.max, "last": best.last}
+        elif kind == "files":
+            for item in record.files.files:
+                if item.path.startswith("media/"):
+                    media[item.path] = (path.parent / "files" / item.path).read_bytes()
         elif kind == "exit":
             exit_code = record.exit.exit_code
     assert run is not None, f"{path} has no run"
     return OfflineRun(
         run.run_id, run.display_name, run.run_group, run.project, list(run.tags), config, history, summary, exit_code,
-        run.start_time.ToNanoseconds() / 1e9,
+        run.start_time.ToNanoseconds() / 1e9, run.job_type, metrics, media,
     )  # fmt: skip
 
 
+def updated(summary: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return a summary with a figure in the place of what was there under its name, parts included."""
+    kept = {name: x for name, x in summary.items() if name != key and not name.startswith(f"{key}.")}
+    return kept | _flat(key, value)
+
+
+def _flat(key: str, value: Any) -> dict[str, Any]:
+    """Return a figure, and one that has parts as its parts with dotted names."""
+    if not isinstance(value, dict):
+        return {key: value}
+    return {name: x for part, inner in value.items() for name, x in _flat(f"{key}.{part}", inner).items()}
+
+
 def _key(item: Any) -> str:
-    return item.key or "/".join(item.nested_key)
+    return item.key or ".".join(item.nested_key)

@@ -1,11 +1,16 @@
+import math
 import os
 
 import pytest
+import torch
 import wandb
-from offline_wandb import read_offline
+from lightning.pytorch.callbacks import Callback
+from offline_wandb import as_wandb_reads, merged, read_offline, updated
 
+from longlag.runs import RunFolder
+from longlag.runs.error_flow import read_error_flow
 from longlag.runs.metrics import read_metrics
-from longlag.training.loggers import WandbLoggers
+from longlag.training.loggers import MetricsLogger, RunCard, WandbLoggers
 from longlag.training.run import train_run
 
 
@@ -17,28 +22,147 @@ def _no_account(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
+class CutAt(Callback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer, *_: object) -> None:
+        if trainer.global_step == self.step:
+            raise KeyboardInterrupt
+
+
+def finite(rows: dict[int, dict[str, float]]) -> dict[int, dict[str, float]]:
+    return {step: {name: x for name, x in row.items() if math.isfinite(x)} for step, row in rows.items()}
+
+
+def figures_of(history: list[dict]) -> dict[int, dict[str, float]]:
+    """Return what W&B has of the figures in ``metrics.csv``: without its own columns, and without pictures."""
+    return {
+        row["_step"]: {
+            name: value
+            for name, value in row.items()
+            if not name.startswith(("_", "error_flow/")) and name != "trainer/global_step"
+        }
+        for row in history
+    }
+
+
 def test_the_offline_file_has_everything(plan):
     made = plan("logger=wandb", "study=first", "trainer.log_every_n_steps=2")
     train_run(made)
     (run,) = read_offline(made.folder.path)
     assert run.name == "lstm delayed_xor T=8 b=1 seed=0"
     assert run.group == "first"
+    assert run.job_type == "train"
     assert run.project == "longlag"
     assert sorted(run.tags) == ["delayed_xor", "lstm"]
     assert {key: run.config[key] for key in made.config} == made.config
-    assert run.config["task"]["T"] == 8
+    assert (run.config["task"]["T"], run.config["cell"]["forget_bias"], run.config["seed"]) == (8, 1.0, 0)
 
     rows = read_metrics(made.folder.metrics)
-    for name in ("train/loss", "val/acc", "val/loss", "early_gradient", "test/acc"):
-        mirrored = {row["trainer/global_step"]: row[name] for row in run.history if name in row}
-        assert mirrored == {step: row[name] for step, row in rows.items() if name in row}
-        assert mirrored, name
+    assert figures_of(run.history) == finite(rows)
+    assert all(row["trainer/global_step"] == row["_step"] for row in run.history)
+    assert {row["_step"]: row["sequences"] for row in run.history} == {step: 256 * step for step in rows}
+    for name in ("train/loss", "val/acc", "val/loss", "early_gradient", "test/acc", "layer1/gradient_half_life"):
+        assert any(name in row for row in run.history), name
 
     summary = made.folder.read_summary()
-    for name in ("test/acc", "solved", "solved_step", "solved_sequences", "early_gradient_init", "state"):
-        assert run.summary[name] == summary[name]
+    for name in summary.keys() - {"val/acc"}:
+        assert run.summary[name] == summary[name], name
+    assert {"solved", "solved_step", "solved_sequences", "state", "early_gradient_init"} < summary.keys()
+    assert run.summary["val/acc.last"] == summary["val/acc"]
+    assert run.summary["val/acc.max"] == summary["val/acc_max"] == max(row.get("val/acc", 0) for row in rows.values())
     assert run.exit_code == 0
     assert wandb.run is None
+
+
+def test_the_curves_have_two_axes_and_accuracies_keep_their_best(plan):
+    made = plan("logger=wandb")
+    train_run(made)
+    (run,) = read_offline(made.folder.path)
+    axis = "trainer/global_step"
+    plain = {"axis": axis, "max": False, "last": False}
+    best = {"axis": axis, "max": True, "last": True}
+    assert run.metrics == {
+        axis: {"axis": "", "max": False, "last": False},
+        "*": plain, "sequences": plain, "val/acc": best, "train/acc": best,
+    }  # fmt: skip
+
+
+def test_wandbs_own_reader_finds_the_same(plan):
+    made = plan("logger=wandb", "trainer.log_every_n_steps=2")
+    train_run(made)
+    (run,) = read_offline(made.folder.path)
+    records = as_wandb_reads(made.folder.path)
+    history = [record["history"]["item"] for record in records if record["type"] == "history"]
+    assert figures_of(history) == figures_of(run.history) == finite(read_metrics(made.folder.metrics))
+    (header,) = [record["run"] for record in records if record["type"] == "run"]
+    assert (header["run_group"], header["job_type"], header["display_name"]) == ("default", "train", run.name)
+    assert sorted(header["tags"]) == sorted(run.tags)
+    config = header["config"]["update"]
+    assert {key: config[key] for key in made.config} == made.config
+    said: dict = {}
+    for record in records:
+        if record["type"] == "summary":
+            for key, value in record["summary"]["update"].items():
+                said = updated(said, key, value)
+    assert said == run.summary
+    named = {path for r in records if r["type"] == "files" for path in (f["path"] for f in r["files"]["files"])}
+    assert set(run.media) == {path for path in named if path.startswith("media/")}
+
+
+def test_the_error_flow_is_drawn_at_the_end(plan):
+    made = plan("logger=wandb")
+    train_run(made)
+    (run,) = read_offline(made.folder.path)
+    names = sorted(path.rpartition("_")[0].rpartition("_")[0] for path in run.media)
+    assert names == ["media/images/error_flow/curve", "media/images/error_flow/map"]
+    assert all(data.startswith(b"\x89PNG") and len(data) > 5000 for data in run.media.values())
+    assert run.history[-1]["error_flow/map._type"] == "image-file"
+    assert run.history[-1]["trainer/global_step"] == 6
+
+
+def test_each_layer_has_its_pictures(plan):
+    made = plan("logger=wandb", "model.layers=2")
+    train_run(made)
+    (run,) = read_offline(made.folder.path)
+    assert sorted(path.rpartition("/")[0] for path in run.media) == [
+        f"media/images/error_flow/layer{layer}" for layer in (1, 1, 2, 2)
+    ]
+
+
+def test_without_the_error_flow_there_is_no_picture_and_an_old_one_is_not_drawn(plan):
+    made = plan("logger=wandb", "probe=none")
+    made.folder.path.mkdir(parents=True)
+    made.folder.error_flow.write_text("of another run")
+    train_run(made)
+    (run,) = read_offline(made.folder.path)
+    assert run.media == {}
+    assert read_error_flow(made.folder.error_flow) == {}
+
+
+def test_runs_that_differ_in_the_seed_alone_share_their_setting(plan):
+    def setting(*overrides):
+        made = plan("logger=wandb", "trainer.max_steps=1", *overrides, folder="-".join(overrides) or "plain")
+        train_run(made)
+        (run,) = read_offline(made.folder.path)
+        return run.config["setting"]
+
+    one = setting()
+    assert one.startswith("lstm delayed_xor T=8 b=1 (")
+    assert setting("seed=1") == setting("study=other") == one
+    assert len({one, setting("optimizer.lr=0.1"), setting("cell.forget_bias=3"), setting("task.T=9")}) == 4
+
+
+def test_a_figure_that_is_not_finite_is_left_out_of_wandb_and_kept_in_the_folder(plan):
+    made = plan("logger=wandb")
+    made.probe.measure = lambda module, batch: {"early_gradient": 0.5, "layer1/memory_half_life": math.inf}
+    train_run(made)
+    (run,) = read_offline(made.folder.path)
+    assert {row["layer1/memory_half_life"] for row in read_metrics(made.folder.metrics).values()} >= {math.inf}
+    assert not any("layer1/memory_half_life" in row for row in run.history)
+    assert run.summary["layer1/memory_half_life"] is None
+    assert any(row.get("early_gradient") == 0.5 for row in run.history)
 
 
 def test_it_is_closed_after_an_exception_and_the_next_run_has_a_file_of_its_own(plan):
@@ -63,13 +187,70 @@ def test_it_is_closed_after_an_exception_and_the_next_run_has_a_file_of_its_own(
     assert any("val/acc" in row for row in other.history)
 
 
-def test_a_resumed_run_keeps_its_id(plan):
-    train_run(plan("logger=wandb"))
-    made = plan("logger=wandb", "trainer.max_steps=8")
+def test_the_parts_of_a_run_that_was_cut_and_resumed_are_one_run(plan):
+    settings = ("logger=wandb", "trainer.log_every_n_steps=1", "trainer.val_check_interval=3")
+    whole = plan(*settings, folder="whole")
+    train_run(whole)
+    cut = plan(*settings, folder="cut", callbacks=[CutAt(5)])
+    assert train_run(cut).state == "interrupted"
+    assert train_run(plan(*settings, folder="cut")).state == "done"
+    parts = read_offline(cut.folder.path)
+    assert len(parts) == 2
+    assert parts[0].history[-1]["_step"] > parts[1].history[0]["_step"] > 0  # a step that was lost is taken again
+    run, (other,) = merged(parts), read_offline(whole.folder.path)
+    assert figures_of(run.history) == figures_of(other.history) == finite(read_metrics(cut.folder.metrics))
+    assert run.config == other.config
+    timed = {"seconds", "_timestamp", "_runtime", "_wandb.runtime"}
+    drawn = {name for name in run.summary if name.startswith("error_flow/")}
+    assert {name: run.summary[name] for name in run.summary.keys() - timed - drawn} == {
+        name: other.summary[name] for name in other.summary.keys() - timed - drawn
+    }
+    assert read_error_flow(cut.folder.error_flow) == read_error_flow(whole.folder.error_flow)
+
+
+def test_the_best_accuracy_of_a_resumed_run_is_that_of_all_its_parts(plan):
+    made = plan("logger=wandb")
+    made.task.judge = lambda outputs, batch: {"acc": torch.full((len(outputs),), 0.9)}
     train_run(made)
-    first, second = read_offline(made.folder.path)
-    assert first.id == second.id
-    assert max(row["trainer/global_step"] for row in second.history) == 8
+    further = plan("logger=wandb", "trainer.max_steps=8")
+    further.task.judge = lambda outputs, batch: {"acc": torch.full((len(outputs),), 0.3)}
+    train_run(further)
+    run = merged(read_offline(made.folder.path))
+    assert (run.summary["val/acc.last"], run.summary["val/acc.max"]) == pytest.approx((0.3, 0.9))
+    assert max(row["trainer/global_step"] for row in run.history) == 8
+
+
+def test_trouble_with_a_picture_does_not_keep_the_run_open(plan, monkeypatch):
+    def no_ink(*_):
+        raise OSError("no ink")
+
+    monkeypatch.setattr("longlag.training.error_flow_pictures.draw_map", no_ink)
+    made = plan("logger=wandb")
+    assert train_run(made).state == "done"
+    (run,) = read_offline(made.folder.path)
+    assert run.exit_code == 0
+    assert wandb.run is None
+    assert "no ink" in made.folder.log.read_text()
+
+
+def lags(*values):
+    return {"sequences": [4.0] * len(values), "dx": list(values)}
+
+
+def test_the_error_flow_is_whole_at_each_checkpoint_and_kept_up_to_where_a_run_goes_on(tmp_path):
+    folder = RunFolder(tmp_path)
+    logger = MetricsLogger(RunCard(folder, {}, "name", "study", ()))
+    logger.log_error_flow(0, {1: lags(-1.0, -2.0), 2: lags(-3.0)})
+    logger.log_error_flow(20, {1: lags(-1.5, -2.5), 2: lags(-3.5)})  # too soon after the first to be written by itself
+    assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2)}
+    logger.after_save_checkpoint(None)
+    assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2), (20, 1), (20, 2)}
+    assert read_error_flow(folder.error_flow)[20, 1]["dx"] == [-1.5, -2.5]
+
+    resumed = MetricsLogger(RunCard(folder, {}, "name", "study", (), resume_at=0))
+    resumed.log_error_flow(10, {1: lags(-9.0)})
+    resumed.finalize("success")
+    assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2), (10, 1)}
 
 
 def test_offline_wins_over_the_environment(plan, monkeypatch):
@@ -90,11 +271,12 @@ def test_online_without_an_account_fails_before_it_trains_and_says_why(plan):
 
 def test_a_figure_of_1e_300_reaches_the_csv_and_wandb(plan):
     made = plan("logger=wandb")
-    made.probe._measure = lambda trainer, module: module.record({"early_gradient": 1e-300}) or 1e-300
+    made.probe.measure = lambda module, batch: {"early_gradient": 1e-300}
     train_run(made)
     (run,) = read_offline(made.folder.path)
     assert {row["early_gradient"] for row in run.history if "early_gradient" in row} == {1e-300}
-    assert {row["early_gradient"] for row in read_metrics(made.folder.metrics).values()} == {1e-300}
+    rows = read_metrics(made.folder.metrics).values()
+    assert {row["early_gradient"] for row in rows if "early_gradient" in row} == {1e-300}
 
 
 def test_an_unknown_mode_is_refused():

@@ -15,9 +15,10 @@ from longlag.report.figures.training import training_curves
 
 _DH, _DC = "‖dL/dh$_t$‖", "‖dL/dc$_t$‖"
 
+SOLVE_RATE = "solve_rate.png"
 #: The name of a file -> what draws it; ``None`` where there is nothing to draw.
 FIGURES: dict[str, Callable[[Sequence[Group], str], Figure | None]] = {
-    "solve_rate.png": solve_rates,
+    SOLVE_RATE: solve_rates,
     "accuracy.png": lambda groups, of: training_curves(groups, of, "val/acc", "validation accuracy", log=False),
     "early_gradient.png": lambda groups, of: training_curves(groups, of, "early_gradient", "early gradient", log=True),
     "error_flow.png": lambda groups, of: flow_curves(groups, of, "dh", _DH),
@@ -26,7 +27,7 @@ FIGURES: dict[str, Callable[[Sequence[Group], str], Figure | None]] = {
 }
 
 
-def save_figures(runs: Sequence[RunCurves], folder: Path) -> list[Path]:
+def save_figures(runs: Sequence[RunCurves], folder: Path, names: Sequence[str] = tuple(FIGURES)) -> list[Path]:
     """Write the figures of some runs as PNGs, 300 dots per inch, for print.
 
     ``solve_rate.png``: how often each setting was solved, and how soon. ``accuracy.png`` and ``early_gradient.png``:
@@ -37,6 +38,7 @@ def save_figures(runs: Sequence[RunCurves], folder: Path) -> list[Path]:
     Args:
         runs: the runs, in whatever state.
         folder: where the figures go; it is made if it is not there.
+        names: which of them are wanted.
 
     Returns:
         The files that were written.
@@ -49,8 +51,8 @@ def save_figures(runs: Sequence[RunCurves], folder: Path) -> list[Path]:
     groups, subject = groups_of(runs), subject_of(runs)
     written = []
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-        for name, draw in FIGURES.items():
-            figure = draw(groups, subject)
+        for name in names:
+            figure = FIGURES[name](groups, subject)
             if figure is not None:
                 written.append(save(figure, folder / name))
     return written

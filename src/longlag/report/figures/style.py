@@ -2,8 +2,6 @@
 
 import io
 import math
-import os
-import tempfile
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+
+from longlag.runs.files import write_whole
 
 #: The colours of Okabe & Ito 2008 that show on white; each has a dash too, so lines can be told apart without colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
@@ -90,20 +90,5 @@ def save(figure: Figure, path: Path) -> Path:
     """Write a figure as a PNG, whole: to a temporary name beside it, then renamed."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=min(DOTS, _MOST_PIXELS / max(figure.get_size_inches())))
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(picture.getvalue())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0o600
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, picture.getvalue())
     return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

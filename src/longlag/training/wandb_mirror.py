@@ -1,0 +1,154 @@
+"""W&B as the mirror of a run folder."""
+
+import copy
+import hashlib
+import json
+import math
+import re
+import secrets
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+from lightning_utilities.core.rank_zero import rank_zero_only
+
+from longlag.runs.error_flow import Lags, read_error_flow
+from longlag.runs.files import write_whole
+from longlag.training.card import RunCard
+
+#: The figures of which W&B keeps the best value too.
+BEST = ("val/acc", "train/acc")
+#: What does not make a run another one than its seed does.
+_NO_SETTING = ("seed", "run", "study", "logger")
+
+
+class WandbMirror(WandbLogger):
+    """W&B's own Lightning logger, with the axes, names, summary and pictures of a longlag run.
+
+    Args:
+        card: the run.
+        mode: ``offline`` or ``online``.
+        project: the W&B project.
+        entity: the W&B user or team; ``None`` for the default one.
+
+    Raises:
+        ConnectionError: there is no account, or no way to the server.
+
+    """
+
+    def __init__(self, card: RunCard, mode: str, project: str, entity: str | None) -> None:
+        self.card = card
+        self._summary: dict[str, Any] = {}
+        self.run = _started(card, mode, project, entity) if getattr(rank_zero_only, "rank", 0) == 0 else None
+        super().__init__(name=card.name, save_dir=card.folder.path, project=project, experiment=self.run)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Send figures; those that are not finite are left out, W&B would take them for text.
+
+        W&B's own count of steps is set to the optimizer step: all figures of a step are one row then, and the parts of
+        a resumed run follow each other when they are uploaded.
+        """
+        if self.run is not None:
+            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+            self.run.log({**finite, "trainer/global_step": step}, step=step)
+
+    @rank_zero_only
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Set the figures by which runs are compared, when the run is closed; numbers where means are to be taken."""
+        values = {name: int(value) if isinstance(value, bool) else value for name, value in summary.items()}
+        for name in BEST:  # over the whole run, where W&B itself knows the part since it was resumed
+            if name in values:
+                best = values.get(f"{name}_max")
+                values[name] = {"last": values[name]} | ({} if best is None else {"max": best})
+        self._summary = values
+
+    @rank_zero_only
+    def close(self, exit_code: int) -> None:
+        """Draw the error flow that lies in the run folder, write the summary, and end the W&B run.
+
+        Without the end, the figures of the next run in this process would land in this one.
+        """
+        if self.run is None:
+            return
+        pictures: dict[str, wandb.Image] = {}
+        with tempfile.TemporaryDirectory() as folder:  # W&B copies the files when they are logged
+            try:
+                path = self.card.folder.error_flow
+                if path.exists():
+                    pictures = _pictures(read_error_flow(path), Path(folder))
+            finally:
+                self.run.log(pictures)  # this ends the last row, which would overwrite the summary
+                self.run.summary.update(self._summary)
+                self.run.finish(exit_code=exit_code)
+
+
+def _pictures(flows: Mapping[tuple[int, int], Lags], folder: Path) -> dict[str, wandb.Image]:
+    """Draw a map and curves of the error flow of each layer: the keys under which W&B shows them -> pictures."""
+    from longlag.training.error_flow_pictures import draw_curves, draw_map  # matplotlib, only where it draws
+
+    layers = sorted({layer for _, layer in flows})
+    found = {}
+    for layer in layers:
+        one = {step: flows[step, k] for step, k in sorted(flows) if k == layer}
+        place = "error_flow" if len(layers) == 1 else f"error_flow/layer{layer}"
+        for name, draw in (("map", draw_map), ("curve", draw_curves)):
+            path = folder / f"{name}{layer}.png"
+            caption = draw(one, path)
+            found[f"{place}/{name}"] = wandb.Image(str(path), caption=caption)
+    return found
+
+
+def _started(card: RunCard, mode: str, project: str, entity: str | None) -> wandb.Run:
+    """Start the W&B run; the curves' axis is the optimizer step, with the training sequences in every row beside it.
+
+    Raises:
+        ConnectionError: there is no account, or no way to the server.
+
+    """
+    try:
+        run = wandb.init(
+            dir=card.folder.path.resolve(),  # W&B's service process has a current folder of its own
+            id=_wandb_id(card.folder.path / "wandb"),
+            resume="allow",
+            name=card.name,
+            project=project,
+            entity=entity,
+            group=card.study,
+            job_type="train",
+            tags=list(card.tags),
+            config={**card.config, "setting": _setting(card)},
+            mode="online" if mode == "online" else "offline",
+            settings=wandb.Settings(console="off", x_disable_stats=True, silent=mode == "offline", init_timeout=30),
+        )
+    except wandb.Error as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConnectionError(
+            f"W&B did not start: {reason}; logger.mode=offline needs no account, no network"
+        ) from error
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    run.define_metric("sequences", step_metric="trainer/global_step", step_sync=True)  # the other axis
+    for name in BEST:
+        run.define_metric(name, step_metric="trainer/global_step", step_sync=True, summary="last,max")
+    return run
+
+
+def _setting(card: RunCard) -> str:
+    """Return what a run shares with those that differ from it in the seed alone: by this, W&B groups them."""
+    settings = copy.deepcopy({key: value for key, value in card.config.items() if key not in _NO_SETTING})
+    (settings["task"].get("splits") or {}).pop("seed", None)
+    digest = hashlib.blake2s(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=2).hexdigest()
+    return f"{re.sub(r' seed=[0-9]+$', '', card.name)} ({digest})"
+
+
+def _wandb_id(folder: Path) -> str:
+    """Return the id under which W&B knows the run; it is kept in the folder, so that a resumed run is the same one."""
+    path = folder / "run-id"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(path, secrets.token_hex(4))
+    return path.read_text()
