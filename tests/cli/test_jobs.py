@@ -1,6 +1,8 @@
 import importlib
 import json
 import os
+import shlex
+import signal
 import sys
 import time
 from dataclasses import asdict, replace
@@ -147,3 +149,83 @@ def test_a_fresh_grid_runs_each_run_once(longlag, tiny):
     assert sorted(p.name[-2:] for p in Path("outputs/default").glob("rnn*"))[0] != "~2"
     assert len(list(Path("outputs/default").glob("rnn*"))) == 2  # the run, and the one set aside
     assert said.err.count("the same run as one before in this grid") == 2
+
+
+MOODY = """
+import torch
+from longlag.cells import LSTMCell
+
+
+class Moody(LSTMCell):
+    def __init__(self, input_size, hidden_size, forget_bias=1.0):
+        super().__init__(input_size, hidden_size, forget_bias)
+        self.moody = forget_bias == 2
+
+    def forward(self, x, state):
+        if self.moody:
+            raise RuntimeError("not in the mood")
+        return super().forward(x, state)
+"""
+
+
+def test_a_grid_with_a_run_that_fails_goes_on_and_says_what_is_missing(longlag, tiny, tmp_path):
+    (tmp_path / "moody.py").write_text(MOODY)
+    arguments = ("-m", *tiny, "cell._target_=moody.Moody", "cell.forget_bias=1,2,3", "study=a b")
+    said = longlag("train", *arguments)
+    assert said.code == 1
+    found = {run.config["run"]["forget_bias"]: run for run in runs("outputs/a b")}
+    assert {bias: run.status.state for bias, run in found.items()} == {1: "done", 2: "failed", 3: "done"}
+    last = said.out.splitlines()[-3:]
+    assert last[0] == "not ended: 1 of 3 runs"
+    log = found[2].folder.log
+    assert last[1] == f"  {found[2].folder.path.name}: failed: RuntimeError: not in the mood; see {log}"
+    assert "Traceback" in log.read_text()
+    assert last[2].startswith("this goes on with them: longlag train -m task.T=8 ")
+    again = longlag(*shlex.split(last[2].removeprefix("this goes on with them: "))[1:])
+    assert again.code == 1
+    assert again.err.count("ran already: done") == 2
+    (tmp_path / "moody.py").write_text(MOODY.replace("== 2", "== 9"))
+    sys.modules.pop("moody")
+    importlib.invalidate_caches()
+    assert longlag("train", *arguments, "fresh=true").code == 0
+    sys.modules.pop("moody")
+
+
+def test_fail_fast_ends_a_grid_at_the_first_failure(longlag, tiny, tmp_path):
+    (tmp_path / "moody.py").write_text(MOODY)
+    arguments = ("-m", *tiny, "cell._target_=moody.Moody", "cell.forget_bias=1,2,3")
+    said = longlag("train", *arguments, "fail_fast=true")
+    assert said.code == 1
+    assert [run.status.state for run in runs()] == ["done", "failed"]
+    assert "not ended: 2 of 3 runs" in said.out
+    assert ": not begun\n" in said.out
+    assert longlag("train", *tiny, "fail_fast=maybe").code == 2
+    sys.modules.pop("moody")
+
+
+def test_a_signal_stops_a_grid_and_the_same_command_goes_on(longlag, tmp_path):
+    """The run that is going on saves its step; those after it are not begun; a finished one is left alone."""
+    arguments = (
+        "train", "-m", "task.T=40", "cell.hidden_size=8", "trainer.max_steps=40", "trainer.val_check_interval=10",
+        "logger=csv", "seed=0,1,2",
+    )  # fmt: skip
+    assert longlag(*arguments, "study=whole").code == 0
+    for number, code in ((signal.SIGINT, 1), (signal.SIGTERM, 1)):
+        study = f"study=cut{int(number)}"
+        folder = tmp_path / "outputs" / study.removeprefix("study=")
+        with started(*arguments, study, cwd=tmp_path) as process:
+            wait_for_checkpoint(process, folder)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert err.endswith("longlag: interrupted\n")
+        assert "Traceback" not in err
+        assert "this goes on with them: longlag train -m task.T=40" in out
+        states = [run.status.state for run in runs(folder)]
+        assert states.count("interrupted") == 1
+        assert states[:-1] == ["done"] * (len(states) - 1)
+        assert longlag(*arguments, study).code == 0
+        for one, other in zip(runs("outputs/whole"), runs(folder), strict=True):
+            weights = [torch.load(run.folder.last_checkpoint, weights_only=True)["state_dict"] for run in (one, other)]
+            assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+            assert read_metrics(one.folder.metrics) == read_metrics(other.folder.metrics)

@@ -1,6 +1,7 @@
 """Settings -> the parts of a run. What is wrong with a setting is said here, before anything runs."""
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import inspect
@@ -61,9 +62,15 @@ def assemble(settings: dict[str, Any], folder: RunFolder, console: Console) -> R
         study=settings["study"],
         console=console,
         title=title(settings),
-        versions={name: importlib.metadata.version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        versions=_versions(),
         sources={group: _source_digest(settings[group]["_target_"]) for group in ("cell", "task")},
     )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Return the versions of what decides the numbers."""
+    return {name: importlib.metadata.version(name) for name in _PACKAGES} | {"python": platform.python_version()}
 
 
 def task_of(settings: Mapping[str, Any]) -> Task:

@@ -6,7 +6,7 @@ from longlag.cli.requests import RequestError, near
 
 _SWITCHES = {
     "-h", "--help", "--hydra-help", "--version", "--resolve", "-r", "--run", "-m", "--multirun", "-sc",
-    "--shell-completion",
+    "--shell-completion", "--dry-run",
 }  # fmt: skip
 _WITH_VALUE = {
     "-c", "--cfg", "-p", "--package", "-cp", "--config-path", "-cn", "--config-name", "-cd", "--config-dir",

@@ -1,6 +1,7 @@
 """One job: where it runs, whether it has run already, and running it."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,18 +38,17 @@ class Job:
     resumed: bool
 
     @classmethod
-    def composed(cls, config: DictConfig, hydra: HydraConf) -> "Job":
-        """Read the job out of a composed configuration and Hydra's own.
+    def composed(cls, config: DictConfig, hydra: HydraConf, overrides: Sequence[str]) -> "Job":
+        """Read the job out of a composed configuration, Hydra's own, and what was typed for it.
 
         Raises:
             RequestError: something in it is wrong.
 
         """
-        overrides = list(hydra.overrides.task)
         if hydra.job.chdir:
             raise RequestError("hydra.job.chdir must be false: the folder of a run follows from its settings")
         if config.get("resume") is not None:
-            return cls._resumed(RunFolder(Path(str(config.resume))), overrides)
+            return cls._resumed(RunFolder(Path(str(config.resume))), list(overrides))
         settings = frozen(config, hydra.runtime.choices, overrides)
         path = Path(str(config.output_dir)) / settings["study"] / folder_name(settings)
         return cls(settings, RunFolder(path), fresh=config.fresh, resumed=False)

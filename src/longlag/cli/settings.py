@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.utils import get_object
@@ -18,7 +18,7 @@ _ABOUT_THE_COMMAND = ("study", "output_dir", "logger", "resume", "fresh", "run")
 _PARTS = ("cell", "task", "optimizer", "trainer", "logger")
 _KEYS = {
     *_PARTS, "init", "model", "callbacks", "probe", "seed", "study", "output_dir", "engine", "stop_when_solved",
-    "resume", "fresh",
+    "resume", "fresh", "fail_fast",
 }  # fmt: skip
 
 
@@ -39,12 +39,11 @@ def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[s
 
     """
     try:
-        missing = OmegaConf.missing_keys(config)
         settings: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         raise RequestError(str(error).splitlines()[0]) from error
-    if missing:
-        raise RequestError(f"no value for {', '.join(sorted(missing))}")
+    if missing := sorted(_missing(settings)):
+        raise RequestError(f"no value for {', '.join(missing)}")
     _check(settings)
     names = {}
     for group in ("cell", "task"):
@@ -62,7 +61,7 @@ def frozen(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[s
         "forget_bias": choices["init"] if settings["init"] else settings["cell"].get("forget_bias"),
         "seed": settings["seed"],
     }
-    for name in ("resume", "fresh", "output_dir"):
+    for name in ("resume", "fresh", "fail_fast", "output_dir"):
         del settings[name]
     return settings
 
@@ -123,6 +122,23 @@ def folder_name(settings: Mapping[str, Any]) -> str:
     return f"{readable}-{digest}"
 
 
+def apart_from_seed(settings: Mapping[str, Any]) -> str:
+    """Return what two runs share that differ in the seed alone."""
+    about = (*_ABOUT_THE_COMMAND, "seed", "task")
+    task = {**settings["task"], "splits": {**(settings["task"].get("splits") or {}), "seed": None}}
+    kept = {key: value for key, value in settings.items() if key not in about}
+    return json.dumps([kept, task], sort_keys=True, default=str)
+
+
+def _missing(settings: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the keys whose value is OmegaConf's mark for one that must be given."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _missing(value, f"{prefix}{key}.")
+        elif value == "???":
+            yield f"{prefix}{key}"
+
+
 def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
@@ -155,7 +171,7 @@ def _check(settings: dict[str, Any]) -> None:
         _check_part(f"callbacks.{name}", callback)
     if "splits" in settings["task"]:
         _check_part("task.splits", settings["task"]["splits"])
-    for key in ("fresh", "stop_when_solved"):
+    for key in ("fail_fast", "fresh", "stop_when_solved"):
         check_switch(key, settings[key])
     seed = settings["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:

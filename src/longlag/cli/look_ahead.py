@@ -1,0 +1,132 @@
+"""The look ahead at a grid: every job is made, and none is run, before the first one runs."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import hydra
+from hydra.conf import HydraConf
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from longlag.cli.configs import grid, known_keys, without_hydra
+from longlag.cli.requests import RequestError, explained
+from longlag.cli.session import Session, session
+from longlag.cli.settings import apart_from_seed
+
+
+class LookAhead(Callback):
+    """Make every job of a grid without running it, before the first one runs: a wrong request costs no run."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Rehearse the jobs of a grid over choices; what a search will try cannot be known ahead.
+
+        Raises:
+            SystemExit: one of them is wrong, or they were only to be looked at. Hydra would turn any other exception
+                into a warning.
+
+        """
+        current = session()
+        try:
+            if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
+                if current.dry:
+                    raise RequestError("--dry-run: what a search will try cannot be known ahead")
+                return
+            _rehearse(config, current)
+            if current.dry:
+                from longlag.cli.forecast import print_forecast
+
+                print_forecast(current.planned)
+        except Exception as error:
+            wrong = error if isinstance(error, RequestError) else explained(error, known_keys())
+            current.refused = wrong or RequestError(f"{type(error).__name__}: {error}")
+            raise SystemExit(2) from error
+        if current.dry:
+            raise SystemExit(0)
+
+
+def _rehearse(config: DictConfig, current: Session) -> None:
+    """Compose all jobs, and make the parts of one of those that differ in the seed alone.
+
+    Raises:
+        RequestError: one of them is wrong.
+
+    """
+    from longlag.cli.jobs import Job
+
+    typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    jobs = grid([*typed, *config.hydra.overrides.task])
+    current.jobs = len(jobs)
+    made: set[str] = set()
+    with Console(stderr=True).status("looking ahead") as status:  # which is seen in a terminal only
+        for number, (composed, own, overrides) in enumerate(_composed(config, jobs), start=1):
+            status.update(f"looking ahead: job {number} of {len(jobs)}")
+            job = Job.composed(composed, own, overrides)
+            if job.resumed:
+                raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
+            kind = apart_from_seed(job.settings)
+            if kind not in made:
+                job.rehearse()
+                made.add(kind)
+            if job.folder.path not in current.folders:
+                current.planned.append(job)
+            current.folders[job.folder.path] = None
+
+
+def _composed(
+    config: DictConfig, jobs: Sequence[Sequence[str]]
+) -> Iterator[tuple[DictConfig, HydraConf, Sequence[str]]]:
+    """Yield for every job its configuration, Hydra's own, and what was typed for it.
+
+    To compose one takes Hydra long. Jobs that differ in plain values alone are composed once, and get their values as
+    Hydra would put them in.
+    """
+    loader = GlobalHydra.instance().config_loader()
+    parser = OverridesParser.create(config_loader=loader)
+
+    @functools.cache
+    def is_group(key: str) -> bool:
+        return bool(loader.list_groups(key) or loader.get_group_options(key))
+
+    @functools.cache
+    def read(line: str) -> Override:
+        return parser.parse_override(line)
+
+    def composed(overrides: Sequence[str]) -> tuple[DictConfig, HydraConf]:
+        typed = [*config.hydra.overrides.hydra, *overrides]
+        whole = hydra.compose(config.hydra.job.config_name, overrides=typed, return_hydra_config=True)
+        return without_hydra(whole), whole.hydra
+
+    bases: dict[tuple[str, ...], tuple[DictConfig, HydraConf]] = {}
+    for job in jobs:
+        parsed = [read(line) for line in job]
+        values = [one for one in parsed if _plain(one, parsed) and not is_group(one.key_or_group)]
+        rest = tuple(line for one, line in zip(parsed, job, strict=True) if one not in values)
+        if rest not in bases:
+            bases[rest] = composed(rest)
+        base, own = bases[rest]
+        settings = base.copy()
+        OmegaConf.set_struct(settings, True)
+        try:
+            for one in values:
+                OmegaConf.update(settings, one.key_or_group, one.value(), merge=True)
+        except OmegaConfBaseException:  # Hydra says it in its own words
+            settings, own = composed(job)
+        yield settings, own, job
+
+
+def _plain(override: Override, others: Sequence[Override]) -> bool:
+    """Say whether an override changes a value that is there, and no other one has to do with that value."""
+    key = override.key_or_group
+    if override.is_add() or override.is_force_add() or override.is_delete() or override.package is not None:
+        return False
+    return not key.startswith("hydra.") and not any(
+        other is not override and f"{key}.".startswith(f"{other.key_or_group}.")
+        for other in others
+        if "." in other.key_or_group
+    )

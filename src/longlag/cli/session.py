@@ -1,0 +1,47 @@
+"""What one ``longlag train`` has met on its way through Hydra, which hands nothing from one of its parts to another."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from longlag.cli.requests import RequestError
+
+if TYPE_CHECKING:
+    from longlag.cli.jobs import Job
+
+
+@dataclass
+class Session:
+    """One command.
+
+    Args:
+        dry: whether nothing is to be run.
+        planned: the jobs of a grid, as far as they are known ahead; each run once.
+        folders: of the jobs that are known, in their order.
+        jobs: how many there are.
+        started: the folders of those that have been started.
+        refused: why the command was refused, if it was.
+
+    """
+
+    dry: bool = False
+    planned: list["Job"] = field(default_factory=list)
+    folders: dict[Path, None] = field(default_factory=dict)
+    jobs: int = 1
+    started: list[Path] = field(default_factory=list)
+    refused: RequestError | None = None
+
+
+_current = Session()
+
+
+def begin(dry: bool = False) -> Session:
+    """Begin a new one."""
+    global _current
+    _current = Session(dry)
+    return _current
+
+
+def session() -> Session:
+    """Return the one that is going on."""
+    return _current
