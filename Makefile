@@ -8,11 +8,11 @@ EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste
 MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint wheel rates easy cells forget-bias truncation check audit \
-	pictures bench-drawing bench-engines bench clean
+.PHONY: help setup demo test test-slow lint wheel rates easy cells forget-bias forget-bias-grid truncation check \
+	audit pictures bench-drawing bench-engines bench-probe bench clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "longlag needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -51,6 +51,10 @@ cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds 
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells logger=csv
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(MATCHED) 'seed=range(5)' logger=csv
 
+forget-bias-grid: setup  ## the README's pictures: T × forget bias, five seeds each, on a page; half an hour
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias_grid logger=csv
+	@$(BIN)/longlag report outputs/forget_bias_grid --png docs/pictures/forget_bias_grid
+
 forget-bias: setup  ## the README's table: four starts of the forget gate, four lags; ten seeds each; more than an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias logger=csv
 
@@ -71,6 +75,9 @@ bench-drawing: setup  ## drawing a batch of every task against training on it
 
 bench-engines: setup  ## the engines against the eager loop and PyTorch's own modules
 	@$(BIN)/python bench/engines.py
+
+bench-probe: setup  ## what measuring the error flow costs
+	@$(BIN)/python bench/probe.py
 
 bench: setup  ## the default run against a bare PyTorch loop
 	@$(BIN)/python bench/default_run.py

@@ -47,7 +47,7 @@ class Measured(Callback):
     def on_validation_epoch_end(self, trainer, pl_module):
         model, task = pl_module.model, pl_module.task
         with torch.autocast("cpu", enabled=False):
-            flow = error_flow(model, task.draw("probe", 0, 32), task.loss)
+            flow = error_flow(model, task.draw("probe", 0, 16), task.loss)
         self.columns[trainer.global_step] = over_sequences(flow.layers[0])
 
 
@@ -87,7 +87,7 @@ def test_the_probe_changes_nothing_of_the_run(plan):
 def test_padded_sequences_reach_back_as_far_as_they_are_long(plan):
     made = plan("task=embedded_reber", "task.T=9", "trainer.max_steps=2")
     train_run(made)
-    lengths = made.task.draw("probe", 0, 32).lengths
+    lengths = made.task.draw("probe", 0, 16).lengths
     lags = read_error_flow(made.folder.error_flow)[0, 1]
     assert lags["sequences"] == [(lengths > lag).sum().item() for lag in range(lengths.max())]
 

@@ -241,7 +241,10 @@ def test_the_error_flow_is_whole_at_each_checkpoint_and_kept_up_to_where_a_run_g
     folder = RunFolder(tmp_path)
     logger = MetricsLogger(RunCard(folder, {}, "name", "study", ()))
     logger.log_error_flow(0, {1: lags(-1.0, -2.0), 2: lags(-3.0)})
-    logger.log_error_flow(20, {1: lags(-1.5, -2.5), 2: lags(-3.5)})  # too soon after the first to be written by itself
+    logger.log_metrics({"early_gradient": 0.1}, step=0)  # the first figures are written at once
+    assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2)}
+    logger.log_error_flow(20, {1: lags(-1.5, -2.5), 2: lags(-3.5)})
+    logger.log_metrics({"early_gradient": 0.1}, step=20)  # too soon after them
     assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2)}
     logger.after_save_checkpoint(None)
     assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2), (20, 1), (20, 2)}

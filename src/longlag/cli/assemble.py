@@ -5,6 +5,7 @@ import functools
 import hashlib
 import importlib.metadata
 import inspect
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,6 +44,7 @@ def assemble(settings: dict[str, Any], folder: RunFolder, console: Console) -> R
         RequestError: a setting is wrong.
 
     """
+    os.environ.pop("SLURM_NTASKS", None)  # or Lightning would look for the ranks, which a run starts itself, in SLURM
     task = task_of(settings)
     for name in OWN_ARGUMENTS & set(settings["trainer"]):
         raise RequestError(f"trainer.{name} is longlag's own to set (~trainer.{name} leaves it out)")

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from longlag.cli.assemble import assemble, rehearse
-from longlag.cli.ranks import train_on_ranks
+from longlag.cli.ranks import told_to, train_on_ranks
 from longlag.cli.requests import RequestError, keys_of, near
 from longlag.cli.settings import check_switch, folder_name, frozen
 from longlag.runs import RunFolder, Status
@@ -90,12 +90,13 @@ class Job:
         _try_to_write(self.folder.path)
         return plan, processes
 
-    def run(self, console: Console, place: str = "") -> Status:
+    def run(self, console: Console, place: str = "", tell: int | None = None) -> Status:
         """Run it, unless it has run already, and say how it ended in a line.
 
         Args:
             console: where to draw and say it.
             place: where in the grid it is, for the line.
+            tell: the descriptor to which it says where it is, instead of drawing a bar; see :mod:`longlag.cli.beacon`.
 
         Raises:
             RequestError: another process is at it, or something in it is wrong.
@@ -103,6 +104,7 @@ class Job:
 
         """
         plan, processes = self.rehearse(console)
+        plan = replace(plan, place=place)
         name = f"{place}{plan.title}"
         with contextlib.ExitStack() as held, stop_requests() as request:
             held.enter_context(self._claimed())
@@ -120,9 +122,9 @@ class Job:
             if processes > 1:
                 self.folder.write_config(self.settings)
                 self.folder.write_status(Status("running", sources=plan.sources))
-                ended = train_on_ranks(self.folder, processes, request)
+                ended = train_on_ranks(self.folder, processes, request, tell)
             else:
-                ended = train_run(replace(plan, place=place), request)
+                ended = train_run(plan if tell is None else told_to(plan, tell), request)
         _say(console, f"{name}: {_told(ended, self.folder)}")
         if ended.state == "interrupted" or request.by is not None:
             raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """The look ahead at a grid: every job is made, and none is run, before the first one runs."""
 
 import functools
+import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,12 +20,15 @@ from longlag.cli.requests import RequestError, explained
 from longlag.cli.session import Session, session
 from longlag.cli.settings import apart_from_seed
 
+#: launcher or sweeper -> (a package that it needs, the extra of longlag that brings it)
+_EXTRAS = {"slurm": ("submitit", "slurm"), "ray": ("ray", "ray"), "optuna": ("optuna", "search")}
+
 
 class LookAhead(Callback):
     """Make every job of a grid without running it, before the first one runs: a wrong request costs no run."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Rehearse the jobs of a grid over choices; what a search will try cannot be known ahead.
+        """Rehearse the jobs of a grid; of those of a search, what they have in common.
 
         Raises:
             SystemExit: one of them is wrong, or they were only to be looked at. Hydra would turn any other exception
@@ -33,9 +37,11 @@ class LookAhead(Callback):
         """
         current = session()
         try:
+            _check_extras(config)
             if not config.hydra.sweeper._target_.endswith(".BasicSweeper"):
                 if current.dry:
                     raise RequestError("--dry-run: what a search will try cannot be known ahead")
+                _rehearse_search(config, current)
                 return
             _rehearse(config, current)
             if current.dry:
@@ -50,6 +56,20 @@ class LookAhead(Callback):
             raise SystemExit(0)
 
 
+def _check_extras(config: DictConfig) -> None:
+    """Check that the packages are there that a launcher or a sweeper is made of.
+
+    Raises:
+        RequestError: one is not.
+
+    """
+    for part in ("launcher", "sweeper"):
+        choice = config.hydra.runtime.choices[f"hydra/{part}"]
+        package, extra = _EXTRAS.get(choice, ("hydra", ""))
+        if importlib.util.find_spec(package) is None:
+            raise RequestError(f"hydra/{part}={choice} needs the package {package}: pip install 'longlag[{extra}]'")
+
+
 def _rehearse(config: DictConfig, current: Session) -> None:
     """Compose all jobs, and make the parts of one of those that differ in the seed alone.
 
@@ -59,8 +79,7 @@ def _rehearse(config: DictConfig, current: Session) -> None:
     """
     from longlag.cli.jobs import Job
 
-    typed = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-    jobs = grid([*typed, *config.hydra.overrides.task])
+    jobs = grid([*_params(config), *config.hydra.overrides.task])
     current.jobs = len(jobs)
     made: set[str] = set()
     with Console(stderr=True).status("looking ahead") as status:  # which is seen in a terminal only
@@ -73,9 +92,35 @@ def _rehearse(config: DictConfig, current: Session) -> None:
             if kind not in made:
                 job.rehearse()
                 made.add(kind)
+            current.grid.append(job)
             if job.folder.path not in current.folders:
                 current.planned.append(job)
             current.folders[job.folder.path] = None
+
+
+def _rehearse_search(config: DictConfig, current: Session) -> None:
+    """Make the parts of a job from what is not searched for, which all have in common.
+
+    Raises:
+        RequestError: something in it is wrong.
+
+    """
+    from longlag.cli.jobs import Job
+
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    typed = [*_params(config), *config.hydra.overrides.task]
+    fixed = [line for line in typed if not parser.parse_override(line).is_sweep_override()]
+    whole = hydra.compose(config.hydra.job.config_name, overrides=fixed, return_hydra_config=True)
+    job = Job.composed(without_hydra(whole), whole.hydra, fixed)
+    if job.resumed:
+        raise RequestError("resume goes on with one run; a search that was cut goes on when typed again")
+    job.rehearse()
+    current.jobs, current.study = config.hydra.sweeper.get("n_trials", 0), job.folder.path.parent
+
+
+def _params(config: DictConfig) -> list[str]:
+    """Return the axes that lie in the configuration, as they would be typed."""
+    return [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
 
 
 def _composed(

@@ -5,7 +5,6 @@ every rank, and so replay a whole grid; a rank that is started from ``config.yam
 Lightning takes it as started from outside.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -18,41 +17,49 @@ from pathlib import Path
 
 from rich.console import Console
 
+from longlag.cli import processes
 from longlag.cli.assemble import assemble
+from longlag.cli.beacon import Beacon
 from longlag.runs import RunFolder, Status
 from longlag.runs.status import State, now
-from longlag.training.run import train_run
+from longlag.training.run import RunPlan, train_run
 from longlag.training.stopping import StopRequest
 
-_PR_SET_PDEATHSIG = 1  # of Linux's prctl
+_TELL = "LONGLAG_TELL"  # the descriptor to which the first rank says where the run is
 _GRACE_S = 30.0  # how long the other ranks may take to end after one has failed or the run was interrupted
 
 
-def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest) -> Status:
+def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest, tell: int | None = None) -> Status:
     """Train the run whose settings lie in ``folder``, in ``ranks`` processes on this machine.
 
     Args:
         folder: the run.
         ranks: how many processes.
         request: to stop, which is passed on to them.
+        tell: the descriptor to which they say where they are, instead of drawing a bar.
 
     Returns:
         The status in which the run ended.
 
     """
-    command = [sys.executable, "-m", "longlag.cli.ranks", str(folder.path)]
-    environment = _environment(ranks)
+    command = processes.command("longlag.cli.ranks", str(folder.path))
+    environment = _environment(ranks) | ({} if tell is None else {_TELL: str(tell)})
     # in a process group of their own, so that a Ctrl-C in the terminal reaches them once, through us
-    processes = [
-        subprocess.Popen(command, env={**environment, "LOCAL_RANK": str(rank)}, process_group=0)
+    started = [
+        subprocess.Popen(
+            command,
+            env={**environment, "LOCAL_RANK": str(rank)},
+            process_group=0,
+            pass_fds=() if tell is None else (tell,),
+        )
         for rank in range(ranks)
     ]
     try:
-        codes = _wait_for_all(processes, request)
+        codes = _wait_for_all(started, request)
     except KeyboardInterrupt:  # the second one
-        for process in processes:
+        for process in started:
             process.kill()
-        codes = _end(processes)
+        codes = _end(started)
     status = folder.read_status()
     assert status is not None, "the ranks found a status to go on from"
     if status.state == "running":
@@ -66,23 +73,22 @@ def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest) -> Statu
 def main(arguments: Sequence[str]) -> int:
     """Be one rank of the run in a folder."""
     folder = RunFolder(Path(arguments[0]))
-    status = train_run(assemble(folder.read_config(), folder, Console(stderr=True)))
+    plan = assemble(folder.read_config(), folder, Console(stderr=True))
+    if _TELL in os.environ:
+        plan = told_to(plan, int(os.environ[_TELL]))
+    status = train_run(plan)
     return 0 if status.finished else 1
 
 
-def _end_with_the_parent() -> None:
-    """Have the kernel kill this process when the one that started it is gone: nobody would hold the run any more."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it was gone before
-        sys.exit(1)
+def told_to(plan: RunPlan, descriptor: int) -> RunPlan:
+    """Return a plan whose run says where it is to a descriptor, and draws no bar."""
+    return replace(plan, console=Console(quiet=True), callbacks=[*plan.callbacks, Beacon(descriptor)])
 
 
 def _environment(ranks: int) -> dict[str, str]:
     """Return what the ranks are told: where they meet, and where to import from."""
-    path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
     meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks), "NODE_RANK": "0"}
-    return {**os.environ, **meeting, "PYTHONPATH": path}
+    return {**processes.environment(), **meeting}
 
 
 def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], request: StopRequest) -> list[int]:
@@ -119,7 +125,5 @@ def _free_port() -> int:
 
 
 if __name__ == "__main__":
-    # the parent tells its ranks by SIGINT to stop: a shell that started it in the background has had it ignored
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    _end_with_the_parent()
+    processes.begin()
     sys.exit(main(sys.argv[1:]))

@@ -16,18 +16,24 @@ class Session:
 
     Args:
         dry: whether nothing is to be run.
+        here: whether the command was typed in this process; if not, it runs a job of a launcher in another one.
+        grid: all jobs of a grid, in their order.
         planned: the jobs of a grid, as far as they are known ahead; each run once.
         folders: of the jobs that are known, in their order.
         jobs: how many there are.
+        study: the folder of a search's runs, which are not known ahead.
         started: the folders of those that have been started.
         refused: why the command was refused, if it was.
 
     """
 
     dry: bool = False
+    here: bool = False
+    grid: list["Job"] = field(default_factory=list)
     planned: list["Job"] = field(default_factory=list)
     folders: dict[Path, None] = field(default_factory=dict)
     jobs: int = 1
+    study: Path | None = None
     started: list[Path] = field(default_factory=list)
     refused: RequestError | None = None
 
@@ -38,7 +44,7 @@ _current = Session()
 def begin(dry: bool = False) -> Session:
     """Begin a new one."""
     global _current
-    _current = Session(dry)
+    _current = Session(dry, here=True)
     return _current
 
 

@@ -41,30 +41,35 @@ def run(arguments: Sequence[str]) -> int:
     except RequestError:
         raise
     except SystemExit as error:  # Hydra's argument parser, the look ahead at a grid, or the first failure
-        if current.refused is None and not current.started:
+        if current.refused is None and (current.dry or not current.folders):
             return error.code if isinstance(error.code, int) else 2
     except KeyboardInterrupt:
         _report(typed)
         raise
     except Exception as error:
-        raise explained(error, known_keys()) or error from error
+        if current.study is None or str(error) != "No trials are completed yet.":  # Optuna's: all runs have failed
+            raise explained(error, known_keys()) or error from error
     if current.refused is not None:
         raise current.refused
     return _report(typed)
 
 
-def _job(config: DictConfig) -> None:
+def _job(config: DictConfig) -> float | None:
     """Run one job; what goes wrong is in its folder or in the session, so that a grid goes on.
+
+    Returns:
+        What a search makes small; ``None`` if the run has not ended.
 
     Raises:
         SystemExit: it failed, and ``fail_fast`` is set.
 
     """
     from longlag.cli.jobs import Job
+    from longlag.cli.objective import objective
 
     current, console = session(), Console(stderr=True)
     place = f"[{len(current.started) + 1}/{current.jobs}] " if current.jobs > 1 else ""
-    failed = False
+    failed, value = False, None
     try:
         own = HydraConfig.get()
         job = Job.composed(config, own, own.overrides.task)
@@ -73,7 +78,7 @@ def _job(config: DictConfig) -> None:
 
             job.rehearse()
             print_forecast([job])
-            return
+            return None
         current.folders[job.folder.path] = None
         repeated = job.folder.path in current.started
         current.started.append(job.folder.path)
@@ -81,23 +86,29 @@ def _job(config: DictConfig) -> None:
             console.print(f"{place}the same run as one before in this grid: {job.folder.path.name}", markup=False)
         else:
             failed = job.run(console, place).state == "failed"
+        value = objective(job.folder)
     except RequestError as error:
-        if current.jobs == 1:
+        if current.here and current.jobs == 1:
             current.refused = error
         else:
             failed = True
             console.print(f"{place}longlag: {error}", highlight=False, markup=False, soft_wrap=True)
     if failed and config.fail_fast:
         raise SystemExit(1)
+    return value
 
 
 def _report(typed: Sequence[str]) -> int:
     """Print the table of the runs and what is missing of them, and return the exit code that they deserve."""
+    from longlag.runs import read_run, read_study
+
     folders = session().folders
+    study = session().study
+    if not folders and study is not None and study.is_dir():  # the jobs of a search ran in other processes
+        folders = dict.fromkeys(record.folder.path for record in read_study(study))
     if not folders:
         return 0
     from longlag.report.table import print_runs
-    from longlag.runs import read_run
 
     records = {path: read_run(path) for path in folders}
     found = [record for record in records.values() if record is not None]

@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-from longlag.cells import GatedCell
 from longlag.flow.decay import half_life
 from longlag.flow.tape import Tape
 
@@ -27,18 +26,14 @@ def gate_figures(tape: Tape, lengths: Tensor) -> dict[str, float]:
         for a cell without gates.
 
     """
-    if not isinstance(tape.cell, GatedCell):
-        return {}
-    x, before = tape.at_once()
     L = tape.inputs.shape[1]
-    valid = (torch.arange(L, device=x.device)[:, None] < lengths).flatten()  # [L·B]
+    valid = (torch.arange(L, device=lengths.device)[:, None] < lengths).flatten()  # [L·B]
     found: dict[str, float] = {}
-    with torch.no_grad():
-        gates = {name: values[valid] for name, values in tape.cell.gates(x, before).items()}
-    for name, values in gates.items():
+    for name, gate in tape.gates.items():
+        values = gate if valid.all() else gate[valid]
         found[f"gate_{name}"] = values.mean().item()
         found[f"gate_{name}_shut"] = (values < SHUT).double().mean().item()
         found[f"gate_{name}_open"] = (values > OPEN).double().mean().item()
-        if name == tape.cell.forget_gate:
+        if name == getattr(tape.cell, "forget_gate", None):
             found["memory_half_life"] = half_life(math.exp(values.log().mean().item()))
     return found

@@ -1,12 +1,13 @@
 """A layer's run over time, taken down step by step, so that its gradients and its gates can be asked for."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from longlag.cells import Cell, State
+from longlag.cells import Cell, GatedCell, State
 from longlag.flow.gradients import gradients
 
 
@@ -41,10 +42,18 @@ class Tape:
             found["dc"] = [self.cell.memory(state) for state in self.states[1:]]
         return found
 
+    @functools.cached_property
     def at_once(self) -> tuple[Tensor, State]:
-        """Return the inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
-        x = self.inputs.detach().transpose(0, 1).flatten(0, 1)
-        return x, _joined(self.states[:-1])
+        """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
+        return self.inputs.detach().transpose(0, 1).flatten(0, 1), _joined(self.states[:-1])
+
+    @functools.cached_property
+    def gates(self) -> dict[str, Tensor]:
+        """The gates of all steps of all sequences as one batch, by their names, [L·B, …]; none for a cell without."""
+        if not isinstance(self.cell, GatedCell):
+            return {}
+        with torch.no_grad():
+            return self.cell.gates(*self.at_once)
 
     def direct(self, error: Sequence[Tensor]) -> dict[str, Sequence[Tensor]]:
         """Return the gradients along the direct path by step: ``dx_direct``, and that of the memory as ``dc_direct``.
@@ -56,14 +65,11 @@ class Tape:
             Nothing if the cell has no direct path.
 
         """
-        if not isinstance(self.cell, Cell) or type(self.cell).direct_path is Cell.direct_path:
-            return {}
-        x, before = self.at_once()
-        with torch.no_grad():
-            kept = self.cell.direct_path(x, before)
+        kept = self._kept()
         if kept is None:
             return {}
-        x = x.requires_grad_()
+        x, before = self.at_once
+        x = x.detach().requires_grad_()
         after = self.cell(x, before)
         h, memory = after[0], self.cell.memory(after)
         from_outside = torch.cat(list(error))
@@ -79,6 +85,16 @@ class Tape:
         dx = gradients([h, memory], [x], [from_outside, carried])[0]
         found = {"dx_direct": dx, "dc_direct": local + carried}
         return {name: part.unflatten(0, steps[:2]).unbind() for name, part in found.items()}  # type: ignore[no-untyped-call]
+
+    def _kept(self) -> Tensor | None:
+        """Return by what the memory is multiplied along the direct path, in all steps; ``None`` if there is none."""
+        kind = type(self.cell)
+        if not isinstance(self.cell, Cell) or kind.direct_path is Cell.direct_path:  # which is None
+            return None
+        if isinstance(self.cell, GatedCell) and kind.direct_path is GatedCell.direct_path:
+            return None if self.cell.forget_gate is None else self.gates[self.cell.forget_gate]  # asked for already
+        with torch.no_grad():
+            return self.cell.direct_path(*self.at_once)
 
 
 def _joined(states: Sequence[Any]) -> Any:

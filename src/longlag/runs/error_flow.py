@@ -57,9 +57,10 @@ class ErrorFlowTable:
         rows = (",".join((f"{step},{layer},{lag}", *values)) for lag, values in enumerate(zip(*columns, strict=True)))
         self.flows[step, layer] = "".join(f"{row}\n" for row in rows)
 
-    def write(self) -> None:
-        """Write the file, whole."""
-        write_whole(self.path, "".join([",".join(COLUMNS) + "\n", *(rows for _, rows in sorted(self.flows.items()))]))
+    def write(self, durable: bool = True) -> None:
+        """Write the file, whole; see :func:`longlag.runs.files.write_whole`."""
+        rows = (rows for _, rows in sorted(self.flows.items()))
+        write_whole(self.path, "".join([",".join(COLUMNS) + "\n", *rows]), durable)
 
 
 def read_error_flow(path: Path) -> dict[tuple[int, int], dict[str, list[float]]]:

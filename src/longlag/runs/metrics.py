@@ -30,15 +30,15 @@ class MetricsTable:
         """Add figures to the row of a step."""
         self.rows.setdefault(step, {}).update(values)
 
-    def write(self) -> None:
-        """Write the file, whole."""
+    def write(self, durable: bool = True) -> None:
+        """Write the file, whole; see :func:`longlag.runs.files.write_whole`."""
         columns = list(dict.fromkeys(name for row in self.rows.values() for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", *columns], restval="", lineterminator="\n")
         writer.writeheader()
         for step in sorted(self.rows):
             writer.writerow({"step": step, **self.rows[step]})
-        write_whole(self.path, text.getvalue())
+        write_whole(self.path, text.getvalue(), durable)
 
 
 def read_metrics(path: Path) -> dict[int, dict[str, float]]:

@@ -106,7 +106,6 @@ class MetricsLogger(Logger):
         for layer, lags in flows.items():
             self.error_flow.add(step, layer, lags)
             self._new.add(self.error_flow)
-        self.save()
 
     @rank_zero_only
     def save(self) -> None:
@@ -125,8 +124,9 @@ class MetricsLogger(Logger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the files."""
-        self._write()
+        self._new |= {self.table} | ({self.error_flow} if self.error_flow.flows else set())
+        self._write(durable=True)
 
-    def _write(self) -> None:
+    def _write(self, durable: bool = False) -> None:
         while self._new:
-            self._new.pop().write()
+            self._new.pop().write(durable)

@@ -23,7 +23,7 @@ class Probe(Callback, ABC):
 
     """
 
-    def __init__(self, size: int = 32) -> None:
+    def __init__(self, size: int) -> None:
         check_positive("size", size)
         self.size = size
         self.first: dict[str, float] = {}

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from longlag.runs import RunFolder
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AHEAD_OF_TIME = signal.SIGUSR2  # a batch system's, before a job's time is over; only where somebody reckons with it
 
 
 class Interrupted(Exception):  # noqa: N818 -- an outcome of a run, not a fault of the program
@@ -26,6 +27,8 @@ class StopRequest:
         """The signal that asked; ``None`` if none has."""
         main = threading.current_thread() is threading.main_thread()  # the only one that may
         self._before = {number: signal.getsignal(number) for number in _SIGNALS if main}
+        if main and callable(signal.getsignal(_AHEAD_OF_TIME)):
+            self._before[_AHEAD_OF_TIME] = signal.getsignal(_AHEAD_OF_TIME)
 
     def listen(self) -> None:
         """Take signals from now on, whoever took them before."""
@@ -47,6 +50,7 @@ class StopRequest:
 def stop_requests() -> Iterator[StopRequest]:
     """While the context lasts, take the first SIGINT or SIGTERM as a request; a SIGINT after it interrupts at once.
 
+    A SIGUSR2 likewise, where it has a handler: that of a batch system, which sends it before a job's time is over.
     Signals that are ignored, as by a job in the background, stay ignored. Outside of the main thread nothing is done.
     """
     request = StopRequest()
