@@ -46,6 +46,8 @@ def records(path: Path) -> list[Record]:
         if kind == 0:
             at += room
             continue
+        if at + _HEADER + length > len(data):  # the process was killed here
+            break
         parts += data[at + _HEADER : at + _HEADER + length]
         at += _HEADER + length
         if kind in (_FULL, _LAST):
@@ -56,10 +58,18 @@ def records(path: Path) -> list[Record]:
     return found
 
 
-def read_offline(folder: Path) -> list[OfflineRun]:
-    """Read all segments under a run folder's ``wandb/``, oldest first."""
-    runs = [_read(path) for path in folder.glob("wandb/offline-run-*/run-*.wandb")]
-    return sorted(runs, key=lambda run: run.started)
+def read_offline(folder: Path, closed: bool = True) -> list[OfflineRun]:
+    """Read all segments under a run folder's ``wandb/``, oldest first.
+
+    One of a process that was killed is read as far as it goes where ``closed`` is false; one that does not even say
+    which run it is of is left out then.
+    """
+    found = []
+    for path in folder.glob("wandb/offline-run-*/run-*.wandb"):
+        read = _closed_records(path) if closed else records(path)
+        if closed or any(record.WhichOneof("record_type") == "run" for record in read):
+            found.append(_read(path, read))
+    return sorted(found, key=lambda run: run.started)
 
 
 def merged(runs: list[OfflineRun]) -> OfflineRun:
@@ -100,12 +110,12 @@ def _closed_records(path: Path) -> list[Record]:
     raise AssertionError(f"{path} was not closed")
 
 
-def _read(path: Path) -> OfflineRun:
+def _read(path: Path, read: list[Record]) -> OfflineRun:
     run, history, summary, exit_code = None, [], {}, None
     config: dict[str, Any] = {}
     metrics: dict[str, dict[str, Any]] = {}
     media: dict[str, bytes] = {}
-    for record in _closed_records(path):
+    for record in read:
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run = record.run

@@ -204,6 +204,7 @@ def train_run(plan: RunPlan, request: StopRequest | None = None) -> Status:
         ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())
         if first:
             plan.folder.write_summary(summary)
-            plan.folder.write_status(ended)
         run.close(state, summary, log)
+        if first:
+            plan.folder.write_status(ended)  # the last word: a run that says it has ended has left everything behind
     return ended
