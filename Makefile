@@ -8,7 +8,7 @@ EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste
 MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint wheel rates easy cells forget-bias forget-bias-grid truncation check \
+.PHONY: help setup demo test test-slow lint wheel rates easy cells forget-bias forget-bias-grid page-picture truncation check \
 	audit pictures bench-drawing bench-engines bench-probe bench clean
 
 help:  ## list the targets
@@ -54,6 +54,11 @@ cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds 
 forget-bias-grid: setup  ## the README's pictures: T × forget bias, five seeds each, on a page; half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias_grid logger=csv
 	@$(BIN)/longlag report outputs/forget_bias_grid --png docs/pictures/forget_bias_grid
+
+page-picture:  ## the README's picture of the page, after forget-bias-grid; needs chromium
+	@d=$$(mktemp -d) && chromium --headless --no-sandbox --disable-gpu --disable-sync --disable-background-networking \
+		--no-first-run --hide-scrollbars --virtual-time-budget=20000 --window-size=1200,2500 --user-data-dir=$$d \
+		--screenshot=docs/pictures/page.png file://$(CURDIR)/outputs/forget_bias_grid/report.html; rm -rf $$d
 
 forget-bias: setup  ## the README's table: four starts of the forget gate, four lags; ten seeds each; more than an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias logger=csv

@@ -75,3 +75,14 @@ def test_a_status_knows_whether_its_process_lives():
 def test_an_unknown_state_is_refused():
     with pytest.raises(ValueError, match="state must be one of running, solved, done, diverged, failed, interrupted"):
         Status("asleep")
+
+
+def test_runs_come_in_the_order_of_the_numbers_in_their_names(tmp_path):
+    in_order = ("T20-b-1-seed0-9f", "T20-b0-seed2-00", "T20-b0-seed10-1e", "T20-b0.5-seed0-a", "T100-b-1-seed0-77")
+    names = [f"lstm-xor-{name}" for name in in_order]
+    for name in reversed(names):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        folder.write_config({"run": {}})
+        folder.write_status(Status("running"))
+    assert [run.folder.path.name for run in read_study(tmp_path)] == names

@@ -1,6 +1,8 @@
 """The run folder: where a run writes, and what is read back from it."""
 
 import json
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +144,7 @@ def read_run(path: Path) -> RunRecord | None:
 
 
 def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -> list[RunRecord]:
-    """Read the runs of a study, in the order of their folders' names; those set aside are left out.
+    """Read the runs of a study, in the order of their folders' names, numbers as numbers; those set aside are left out.
 
     Args:
         path: the folder of the study.
@@ -150,7 +152,7 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
 
     """
     found = []
-    for folder in sorted(p for p in path.iterdir() if p.is_dir() and "~" not in p.name):
+    for folder in sorted((p for p in path.iterdir() if p.is_dir() and "~" not in p.name), key=_natural):
         run = read_run(folder)
         if run is None:
             warn(f"{folder} holds no run that can be read")
@@ -159,6 +161,12 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
             warn(f"{folder} has ended and has no summary that can be read: it counts in no rate")
         found.append(run)
     return found
+
+
+def _natural(path: Path) -> list[tuple[float, str]]:
+    """Return by what paths are sorted so that T20 comes before T100, and b-1 before b0."""
+    parts = re.split(r"((?<=[a-zA-Z])-?\d+(?:\.\d+)?)", path.name)
+    return [(float(part), "") if k % 2 else (-math.inf, part) for k, part in enumerate(parts)]
 
 
 def _first_line(error: Exception) -> str:
