@@ -88,7 +88,7 @@ def test_what_is_damaged_costs_a_line_each_and_no_page(longlag, tmp_path, study)
         (["outputs"], "no run in outputs"),
         (["outputs/first", "--out", "nowhere/page.html"], "--out: nowhere is no folder"),
         (["outputs/first", "--out", "outputs"], "--out: outputs is a folder; a file is wanted, such as outputs/report"),
-        (["outputs/first", "--png", "a_file"], "--png: cannot write to a_file: "),
+        (["outputs/first", "--png", "a_file"], "--png: a_file is a file; a folder is wanted"),
         ([], "the following arguments are required: FOLDER; longlag report --help shows what there is"),
     ],
 )

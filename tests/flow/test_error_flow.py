@@ -8,7 +8,7 @@ from longlag.cells import Cell, GRUCell, LSTM1997Cell, LSTMCell, PeepholeLSTMCel
 from longlag.cells.lstm_forget_2000 import ForgetLSTM2000Cell
 from longlag.cli.assemble import cell_of
 from longlag.cli.configs import conf_dir, settings_of
-from longlag.flow.error_flow import error_flow
+from longlag.flow.error_flow import _log10_norms, error_flow
 from longlag.model import SequenceModel
 from longlag.task import Batch
 
@@ -440,3 +440,52 @@ def test_peepholes_are_another_path():
     torch.nn.init.normal_(cell.p_f)
     layer = error_flow(SequenceModel(cell, 2), batch_of(2, 9), classified).layers[0]
     assert not torch.allclose(layer["dc"][1:], layer["dc_direct"][1:], atol=1e-3)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("reads", ["last", "every"])
+def test_through_a_stack_the_path_is_direct_in_every_layer(residual, reads):
+    """Against one loop over three layers in which every h of the step before is cut."""
+    torch.manual_seed(11)
+    cells = [LSTMCell(2 if k == 0 else 6, 6).double() for k in range(3)]
+    model = SequenceModel(cells, 2, residual=residual, readout=reads).double()
+    batch = batch_of(2, 12)
+    layers = error_flow(model, batch, classified).layers
+    for b in range(2):
+        read = [x[None].requires_grad_() for x in batch.inputs[b].double()]
+        memories, inputs = [], []
+        for k, cell in enumerate(cells):
+            inputs.append([x.view_as(x) for x in read])  # what goes into the layer, and not past it
+            state, hidden, kept = cell.initial_state(1, dtype=torch.float64), [], []
+            for x in inputs[-1]:
+                x.retain_grad()
+                state = cut(cell, x, state)
+                if state[1].requires_grad:
+                    state[1].retain_grad()
+                hidden.append(state[0])
+                kept.append(state[1])
+            memories.append(kept)
+            read = [h + x for h, x in zip(hidden, read, strict=True)] if residual and k > 0 else hidden
+        cross_entropy(model.readout(read[-1]), batch.targets[b : b + 1]).backward()
+        for layer, kept, given in zip(layers, memories, inputs, strict=True):
+            for name, tensors in (("dc_direct", kept), ("dx_direct", given)):
+                norms = [torch.zeros(()).double() if t.grad is None else t.grad.norm() for t in reversed(tensors)]
+                close(layer[name][:, b], torch.stack(norms).log10())
+
+
+def test_a_layer_without_a_direct_path_ends_those_of_the_layers_below_it():
+    torch.manual_seed(12)
+    above = error_flow(SequenceModel([RNNCell(2, 4), LSTMCell(4, 4)], 2), batch_of(2, 6), classified).layers
+    assert "dc_direct" not in above[0]
+    assert above[1]["dc_direct"].isfinite().all()
+    below = error_flow(SequenceModel([LSTMCell(2, 4), RNNCell(4, 4)], 2), batch_of(2, 6), classified).layers
+    assert all("dc_direct" not in layer for layer in below)
+
+
+def test_numbers_below_the_smallest_normal_one_are_not_far_off():
+    """1e-310 has some digits left, 5e-324 one."""
+    given = torch.tensor([[1e-310, 0.0], [5e-324, 0.0], [0.0, 0.0], [3e-200, 4e-200]], dtype=torch.float64)
+    found = _log10_norms([given])[0]
+    assert found[:2].tolist() == pytest.approx([-310, math.log10(5e-324)], abs=1e-3)
+    assert found[2] == -math.inf
+    assert found[3].item() == pytest.approx(math.log10(5e-200), abs=1e-12)

@@ -88,3 +88,11 @@ def test_the_heads_of_an_slstm_are_blocks_on_the_diagonal():
 def test_a_module_without_them_has_no_figures():
     assert recurrent_figures(torch.nn.Linear(2, 2)) == {}
     assert math.isfinite(recurrent_figures(RNNCell(2, 3))["norm_h"])
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_weights_that_are_not_finite_have_no_figures(broken):
+    cell = RNNCell(2, 3)
+    with torch.no_grad():
+        cell.W.weight[0, 0] = broken
+    assert all(math.isnan(value) for value in recurrent_figures(cell).values())

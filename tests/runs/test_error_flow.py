@@ -9,8 +9,10 @@ LAGS = {"sequences": [2.0, 1.0], "dx": [-1.5, -300.25], "dx_10": [-2.0, -math.in
 
 def test_what_is_written_is_read_back(tmp_path):
     table = ErrorFlowTable(tmp_path / "error_flow.csv")
-    table.add(20, 2, LAGS)
     table.add(0, 1, {"sequences": [3.0], "dx": [-1.0]})
+    table.write()
+    table.add(20, 2, LAGS)
+    table.write(durable=False)
     table.write()
     assert read_error_flow(table.path) == {(0, 1): {"sequences": [3.0], "dx": [-1.0]}, (20, 2): LAGS}
     lines = table.path.read_text().splitlines()
@@ -28,11 +30,23 @@ def test_a_resumed_run_keeps_what_lies_before_it_and_takes_down_the_rest_anew(tm
         before.add(step, 1, LAGS)
     before.write()
     after = ErrorFlowTable(before.path, until=20)
-    after.add(20, 1, {"sequences": [1.0], "dx": [-9.0]})
+    after.add(30, 1, {"sequences": [1.0], "dx": [-9.0]})
     after.write()
-    assert read_error_flow(before.path) == {(0, 1): LAGS, (20, 1): {"sequences": [1.0], "dx": [-9.0]}}
+    assert read_error_flow(before.path) == {(0, 1): LAGS, (20, 1): LAGS, (30, 1): {"sequences": [1.0], "dx": [-9.0]}}
     ErrorFlowTable(before.path).write()
-    assert read_error_flow(before.path) == {}
+    assert not before.path.exists()
+
+
+def test_a_run_that_was_killed_while_it_wrote_goes_on_without_the_rest(tmp_path):
+    before = ErrorFlowTable(tmp_path / "error_flow.csv")
+    for step in (0, 20):
+        before.add(step, 1, LAGS)
+    before.write()
+    before.path.write_text(before.path.read_text()[:-30])
+    with pytest.raises(ValueError, match="its end is missing"):
+        read_error_flow(before.path)
+    ErrorFlowTable(before.path, until=0).write()
+    assert read_error_flow(before.path) == {(0, 1): LAGS}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from longlag.flow.error_flow import error_flow
 from longlag.runs.error_flow import read_error_flow
 from longlag.runs.metrics import read_metrics
 from longlag.training.error_flow import ErrorFlow, over_sequences
+from longlag.training.module import _gradient_norm
 from longlag.training.run import train_run
 
 
@@ -22,12 +23,12 @@ def test_a_run_records_its_error_flow_at_the_start_and_at_every_validation(plan)
     rows = read_metrics(made.folder.metrics)
     for step in (0, 2, 4, 6):
         for layer in (1, 2):
-            dh = flows[step, layer]["dh"]
+            dc = flows[step, layer]["dc"]
             row = {name.split("/")[1]: x for name, x in rows[step].items() if name.startswith(f"layer{layer}/")}
             assert row["gradient_half_life"] == pytest.approx(half_life(row["gradient_decay"]))
-            slope = sum((lag - 3.5) * y for lag, y in enumerate(dh)) / sum((lag - 3.5) ** 2 for lag in range(8))
+            slope = sum((lag - 3.5) * y for lag, y in enumerate(dc)) / sum((lag - 3.5) ** 2 for lag in range(8))
             assert row["gradient_decay"] == pytest.approx(10**slope, rel=1e-4)  # the file has six digits
-            assert {"cell_gradient_half_life", "direct_half_life", "memory_half_life"} < set(row)
+            assert {"direct_half_life", "memory_half_life"} < set(row)
             assert {"gate_i", "gate_f_open", "gate_o_shut", "norm_g", "radius_f"} < set(row)
     summary = made.folder.read_summary()
     assert summary["layer2/memory_half_life_init"] == rows[0]["layer2/memory_half_life"]
@@ -147,3 +148,33 @@ def test_half_lives_that_are_infinite_are_in_the_file_and_null_in_the_summary(pl
 def test_a_probe_of_no_size_is_refused():
     with pytest.raises(ValueError, match="size must be a positive integer"):
         ErrorFlow(0)
+
+
+def test_weights_that_become_nan_end_a_run_as_diverged(plan):
+    """The probe, which sees them first, has nothing to say against that."""
+
+    class Breaks(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            if trainer.global_step == 4:
+                with torch.no_grad():
+                    pl_module.model.cells[0].W.weight[0, 0] = math.nan
+
+    status = train_run(plan(callbacks=[Breaks()]))
+    assert status.state == "diverged"
+    assert status.reason == "the validation loss is nan at step 4"
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e30])
+def test_the_norm_of_the_gradient_is_right_where_float32_has_no_square(size):
+    weights = torch.nn.Parameter(torch.zeros(4))
+    weights.grad = torch.full((4,), size)
+    assert _gradient_norm(torch.optim.SGD([weights], lr=1.0)) == pytest.approx(2 * size, rel=1e-6, abs=0)
+
+
+def test_the_norm_is_that_of_the_accumulated_gradient(plan):
+    made = plan("trainer.accumulate_grad_batches=2", "trainer.val_check_interval=4", "trainer.max_steps=2")
+    train_run(made)
+    other = plan("trainer.max_steps=2", folder="whole")  # the same batch once: of a fixed set both halves are it
+    train_run(other)
+    norms = [read_metrics(run.folder.metrics)[0]["train/grad_norm"] for run in (made, other)]
+    assert norms[0] == pytest.approx(norms[1], rel=1e-6)

@@ -49,10 +49,11 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print everything, of each sequence too, as JSON")
     parser.add_argument("--png", metavar="FILE", help="save a picture too")
     options = parser.parse_args(list(arguments))
-    for name, least in (("sequences", 1), ("steps", 2)):
+    for name, least, most in (("sequences", 1, 4096), ("steps", 2, sys.maxsize)):
         value = getattr(options, name)
-        if value is not None and value < least:
-            raise RequestError(f"--{name} must be an integer of at least {least}, got {value}")
+        if value is not None and not least <= value <= most:
+            at_most = f" and at most {most}" if value > most else ""
+            raise RequestError(f"--{name} must be an integer of at least {least}{at_most}, got {value}")
     folder = RunFolder(Path(options.run))
     settings = _settings(folder)
     task, model, step = _restored(folder, settings, options.checkpoint)

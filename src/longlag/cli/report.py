@@ -1,6 +1,6 @@
 """``longlag report``: a page that compares what ran, from the run folders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from longlag.cli.arguments import CommandParser
@@ -31,18 +31,28 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--png", metavar="DIR", help="also save the figures there, for a paper")
     options = parser.parse_args(list(arguments))
     page = _place(options.out, options.folders)
+    if options.png is not None and Path(options.png).exists() and not Path(options.png).is_dir():
+        raise RequestError(f"--png: {options.png} is a file; a folder is wanted")
     records = runs_in(options.folders)
 
     from longlag.report.page import build_page
 
-    text = build_page(records, warn)
+    told: set[str] = set()
+
+    def warn_once(message: str) -> None:
+        """Say it, unless the page said it and the figures say it again."""
+        if message not in told:
+            told.add(message)
+            warn(message)
+
+    text = build_page(records, warn_once)
     try:
         write_whole(page, text)
     except OSError as error:
         raise RequestError(f"cannot write {page}: {error.strerror}") from error
     print(page)
     if options.png is not None:
-        _save_figures(records, Path(options.png))
+        _save_figures(records, Path(options.png), warn_once)
     return 0
 
 
@@ -64,13 +74,13 @@ def _place(out: str | None, folders: Sequence[str]) -> Path:
     return page
 
 
-def _save_figures(records: Sequence[RunRecord], folder: Path) -> None:
+def _save_figures(records: Sequence[RunRecord], folder: Path, warn: Callable[[str], None]) -> None:
     from longlag.report.curves import read_curves
     from longlag.report.figures import save_figures
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in save_figures(read_curves(records), folder):
+        for path in save_figures(read_curves(records, warn), folder):
             print(path)
     except OSError as error:
         raise RequestError(f"--png: cannot write to {folder}: {error.strerror}") from error

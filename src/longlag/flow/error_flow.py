@@ -46,7 +46,7 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
     gradient is truncated has both the same.
 
     Computed in float64 on a copy of the model, in the eager loop, whatever the engine and the precision of training:
-    right down to 1e-300; what is below 1e-308 becomes 0, and its logarithm -inf.
+    right down to 2e-308, with ever fewer digits down to 5e-324, below which it is 0, and its logarithm -inf.
 
     Args:
         model: the model; it is left as it was.
@@ -59,7 +59,7 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
         tapes = [Tape() for _ in double.cells]
         double.unrolls = list(tapes)
         batch = Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
-        last = _last(batch.mask)  # [B]
+        last = last_counted(batch.mask)  # [B]
         outputs = double(batch.inputs.requires_grad_(), batch.lengths)
         total = loss(outputs, _answered_once(batch, last)) * len(last)
         (of_loss,) = gradients([total], [outputs])
@@ -119,7 +119,7 @@ def _direct(
     return found
 
 
-def _last(mask: Tensor) -> Tensor:
+def last_counted(mask: Tensor) -> Tensor:
     """Return the last step at which a target counts, [B]."""
     return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
 
@@ -140,7 +140,7 @@ def _log10_norms(at_steps: Sequence[Tensor]) -> Tensor:
     for part in [torch.stack(list(at_steps))] if alike else [tensor[None] for tensor in at_steps]:
         flat = (torch.view_as_real(part) if part.is_complex() else part).flatten(2)  # [L or 1, B, …]
         largest = flat.abs().amax(2)
-        scaled = flat / largest.clamp(min=torch.finfo(flat.dtype).tiny)[..., None]
+        scaled = flat / largest.where(largest > 0, 1.0)[..., None]
         rows.append(torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=2)))
     return torch.cat(rows)
 

@@ -1,5 +1,6 @@
 """The recurrent matrices of a cell: by how much they can stretch an error."""
 
+import math
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ def recurrent_figures(cell: Any) -> dict[str, float]:
     with torch.no_grad():
         for name, weights in getattr(cell, "recurrent_weights", dict)().items():
             wide = weights.to(torch.promote_types(weights.dtype, torch.float64))
-            found[f"norm_{name}"] = torch.linalg.matrix_norm(wide, 2).item()
+            sound = bool(wide.isfinite().all())  # those of a run that has diverged are nan, and so are their figures
+            found[f"norm_{name}"] = torch.linalg.matrix_norm(wide, 2).item() if sound else math.nan
             if wide.shape[0] == wide.shape[1]:
-                found[f"radius_{name}"] = torch.linalg.eigvals(wide).abs().max().item()
+                found[f"radius_{name}"] = torch.linalg.eigvals(wide).abs().max().item() if sound else math.nan
     return found

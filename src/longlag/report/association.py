@@ -52,9 +52,9 @@ class Bootstrap:
     the cases; in 80 to 88 % where six settings were so easy or hard that few had mixed outcomes.
 
     Resamples without a figure, such as those with solved runs only, are left out and counted. A factor gives no
-    interval where it has fewer than ``LEAST_GROUPS`` groups, where more than half of its resamples have no figure, or
-    where all have the same: a perfect order stays perfect in every resample, which does not make it certain. Where no
-    factor gives one, there is none.
+    interval where fewer than ``LEAST_GROUPS`` of its groups have a run that the figure depends on, where more than half
+    of its resamples have no figure, or where all have the same: a perfect order stays perfect in every resample, which
+    does not make it certain. Where no factor gives one, there is none.
 
     Source: Davison & Hinkley 1997, Bootstrap methods and their application (percentile interval); Field & Welsh 2007,
     Bootstrapping clustered data.
@@ -72,15 +72,18 @@ class Bootstrap:
     confidence: float = 0.95
     seed: int = 0
 
-    def estimate(self, statistic: Statistic, runs: int) -> Estimate:
-        """Return a figure of so many runs, with its interval."""
+    def estimate(self, statistic: Statistic, runs: int, counting: NDArray[np.bool_] | None = None) -> Estimate:
+        """Return a figure of so many runs, with its interval; ``counting`` are those it depends on, all if none."""
         value = float(statistic(np.zeros(runs, dtype=np.int64))(np.ones((1, 1)))[0])
         if np.isnan(value):
             return Estimate(None)
         generator = np.random.default_rng(self.seed)
         intervals, unusable = [], 0
         for groups in self.factors:
-            values = self._resampled(statistic, _codes(groups), generator)
+            codes = _codes(groups)
+            if len(np.unique(codes if counting is None else codes[counting])) < LEAST_GROUPS:
+                continue
+            values = self._resampled(statistic, codes, generator)
             found = values[~np.isnan(values)]
             unusable += len(values) - len(found)
             if len(found) > len(values) / 2 and np.ptp(found) > _SAME:
@@ -90,10 +93,8 @@ class Bootstrap:
         return Estimate(value, float(np.min(intervals)), float(np.max(intervals)), unusable)
 
     def _resampled(self, statistic: Statistic, group: Codes, generator: np.random.Generator) -> Array:
-        """Return the figure of each resample, NaN where there is none; nothing at all where the groups are too few."""
+        """Return the figure of each resample, NaN where there is none."""
         number = int(group.max()) + 1
-        if number < LEAST_GROUPS:
-            return np.empty(0)
         drawn = generator.multinomial(number, np.full(number, 1 / number), self.resamples).astype(float)
         figure = statistic(group)
         return np.concatenate([figure(drawn[k : k + _AT_ONCE]) for k in range(0, self.resamples, _AT_ONCE)])
@@ -122,7 +123,9 @@ def auc(
     outcome = np.asarray(positive, dtype=bool)
     together = _together(len(outcome), strata)[np.ix_(outcome, ~outcome)]
     higher = (_signs(scores)[np.ix_(outcome, ~outcome)] + 1) / 2 * together
-    return bootstrap.estimate(partial(_auc, outcome, higher, together), len(outcome))
+    counting = np.zeros(len(outcome), dtype=bool)  # in a pair at all
+    counting[outcome], counting[~outcome] = together.any(1), together.any(0)
+    return bootstrap.estimate(partial(_auc, outcome, higher, together), len(outcome), counting)
 
 
 def pairs_of(positive: Sequence[bool], strata: Sequence[Hashable] | None = None) -> int:

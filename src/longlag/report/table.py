@@ -30,7 +30,7 @@ _OUTCOME: list[Column] = [
 ]
 _LEFT = {"cell", "task"}
 #: Settings that are in the table already, or that do not make a run another one than its seed does.
-_SHOWN = {"cell._target_", "cell.forget_bias", "task._target_", "task.T", "seed", "task.splits.seed", "study"}
+_SHOWN = {"cell._target_", "cell.forget_bias", "task._target_", "task.T", "seed", "task.splits.seed"}
 
 
 def print_runs(runs: Sequence[RunRecord], console: Console) -> None:

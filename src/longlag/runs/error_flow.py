@@ -1,5 +1,6 @@
 """``error_flow.csv``: how the gradient runs back along time, a row for each measurement, layer and lag."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,13 +28,14 @@ COLUMNS = (
     "sequences",
     *(f"{name}{end}" for name in QUANTITIES for end in ("", *QUANTILES)),
 )
+_HEADINGS = ",".join(COLUMNS) + "\n"
 
 #: One measurement of one layer: column -> a value for each lag, from lag 0 on.
 Lags = Mapping[str, list[float]]
 
 
 class ErrorFlowTable:
-    """The measurements of ``error_flow.csv``, in memory and on disk.
+    """``error_flow.csv`` while it grows: what is new is put at its end.
 
     Args:
         path: the file.
@@ -43,24 +45,47 @@ class ErrorFlowTable:
 
     def __init__(self, path: Path, until: int | None = None) -> None:
         self.path = path
-        self.flows: dict[tuple[int, int], str] = {}
-        """(step, layer) -> its rows, as text: the file is written often, and each time whole."""
-        if until is not None and path.exists():
-            for (step, layer), lags in read_error_flow(path).items():
-                if step <= until:
-                    self.add(step, layer, lags)
+        self.until = until
+        self._begun = False
+        self._new: list[str] = []
 
     def add(self, step: int, layer: int, lags: Lags) -> None:
-        """Add a measurement, in the place of one of the same step and layer."""
+        """Add a measurement."""
         length = len(lags["sequences"])
         columns = [[f"{x:.6g}" for x in lags[name]] if name in lags else [""] * length for name in COLUMNS[3:]]
         rows = (",".join((f"{step},{layer},{lag}", *values)) for lag, values in enumerate(zip(*columns, strict=True)))
-        self.flows[step, layer] = "".join(f"{row}\n" for row in rows)
+        self._new += [f"{row}\n" for row in rows]
 
     def write(self, durable: bool = True) -> None:
-        """Write the file, whole; see :func:`longlag.runs.files.write_whole`."""
-        rows = (rows for _, rows in sorted(self.flows.items()))
-        write_whole(self.path, "".join([",".join(COLUMNS) + "\n", *rows]), durable)
+        """Write what is new.
+
+        Args:
+            durable: whether to wait until all is on the disk.
+
+        """
+        if not self._begun:
+            self._begin()
+        new = "".join(self._new)
+        if self._new and not self.path.exists():
+            write_whole(self.path, _HEADINGS + new, durable)
+        elif self._new or (durable and self.path.exists()):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(new)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+        self._new = []
+
+    def _begin(self) -> None:
+        """Take away what was there before, but for the whole rows that are kept."""
+        self._begun = True
+        if self.until is None or not self.path.exists():
+            self.path.unlink(missing_ok=True)
+            return
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        whole = [(line, line.partition(",")[0]) for line in lines if line.count(",") == len(COLUMNS) - 1]
+        kept = [line for line, step in whole if step.isdigit() and int(step) <= self.until and line.endswith("\n")]
+        write_whole(self.path, "".join([_HEADINGS, *kept]))
 
 
 def read_error_flow(path: Path) -> dict[tuple[int, int], dict[str, list[float]]]:

@@ -23,15 +23,20 @@ class MetricsTable:
     def __init__(self, path: Path, until: int | None = None) -> None:
         self.path = path
         self.rows: dict[int, dict[str, float]] = {}
+        self._changed = True
         if until is not None and path.exists():
             self.rows = {step: row for step, row in read_metrics(path).items() if step <= until}
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
         """Add figures to the row of a step."""
         self.rows.setdefault(step, {}).update(values)
+        self._changed = True
 
     def write(self, durable: bool = True) -> None:
-        """Write the file, whole; see :func:`longlag.runs.files.write_whole`."""
+        """Write the file, whole, if there is something new; see :func:`longlag.runs.files.write_whole`."""
+        if not self._changed and not durable:
+            return
+        self._changed = False
         columns = list(dict.fromkeys(name for row in self.rows.values() for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, ["step", *columns], restval="", lineterminator="\n")

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
+from longlag.flow.error_flow import last_counted
 from longlag.model import SequenceModel
 from longlag.task import Batch
 from longlag.training.module import SequenceModule
@@ -35,16 +36,11 @@ def early_gradient(
         x = inputs.detach().clone().double().requires_grad_()
         outputs = double(x, lengths)
         if model.reads == "every":
-            last = _last(mask) if mask is not None else (x.shape[1] if lengths is None else lengths) - 1
+            last = last_counted(mask) if mask is not None else (x.shape[1] if lengths is None else lengths) - 1
             outputs = outputs[torch.arange(len(x), device=x.device), last]
         outputs.sum().backward()
         assert x.grad is not None
         return x.grad[:, 0].abs().mean().item()
-
-
-def _last(mask: Tensor) -> Tensor:
-    """Return the last step at which a target counts, [B]."""
-    return mask.shape[1] - 1 - mask.flip(1).int().argmax(1)
 
 
 class EarlyGradient(Probe):

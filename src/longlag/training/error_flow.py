@@ -18,11 +18,9 @@ class ErrorFlow(Probe):
 
     Recorded against the step, beside ``early_gradient``, for each layer k from 1 at the bottom:
 
-    - ``layerK/gradient_decay``: the factor per step by which ‖dL/dh_t‖ changes on its way back, fitted over the lags;
-      in a cell that does not read h back, that of ‖dL/dc_t‖. ``layerK/gradient_half_life`` is its half-life in steps,
-      ``inf`` where it does not fall.
-    - ``layerK/cell_gradient_half_life`` and ``layerK/direct_half_life``: the same of ‖dL/dc_t‖, along all paths and
-      along the direct one alone.
+    - ``layerK/gradient_decay``: the factor per step by which ‖dL/dc_t‖, or ‖dL/dh_t‖ in a cell without a cell state,
+      changes on its way back, fitted over the lags. ``layerK/gradient_half_life`` is its half-life in steps, ``inf``
+      where it does not fall; ``layerK/direct_half_life`` is that along the direct path alone.
     - ``layerK/memory_half_life`` and ``layerK/gate_…``: see :func:`longlag.flow.gates.gate_figures`.
     - ``layerK/norm_…``, ``layerK/radius_…``: see :func:`longlag.flow.recurrent.recurrent_figures`.
 
@@ -60,9 +58,9 @@ def over_sequences(lags: dict[str, Tensor]) -> dict[str, list[float]]:
 
 
 def _decays(lags: dict[str, Tensor]) -> dict[str, float]:
-    factors = {name: factor for name, values in lags.items() if (factor := decay(values)) is not None}
     found: dict[str, float] = {}
-    if carried := [factors[name] for name in ("dh", "dc") if name in factors]:
-        found = {"gradient_decay": carried[0], "gradient_half_life": half_life(carried[0])}
-    named = {"cell_gradient_half_life": "dc", "direct_half_life": "dc_direct"}
-    return found | {name: half_life(factors[of]) for name, of in named.items() if of in factors}
+    factor = decay(lags["dc"] if "dc" in lags else lags["dh"])
+    if factor is not None:
+        found = {"gradient_decay": factor, "gradient_half_life": half_life(factor)}
+    direct = decay(lags["dc_direct"]) if "dc_direct" in lags else None
+    return found if direct is None else {**found, "direct_half_life": half_life(direct)}

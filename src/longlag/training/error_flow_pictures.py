@@ -14,7 +14,7 @@ _CURVES = 5
 
 
 def draw_map(flows: Mapping[int, Lags], path: Path) -> str:
-    """Draw the gradient of h, or of c where h is not read back, over lag and training step; return a caption.
+    """Draw the gradient of c, or of h in a cell without a cell state, over lag and training step; return a caption.
 
     Args:
         flows: optimizer step -> column of ``error_flow.csv`` -> a value for each lag; ascending, and not empty.
@@ -68,9 +68,8 @@ def draw_curves(flows: Mapping[int, Lags], path: Path) -> str:
 
 
 def _carried(flows: Mapping[int, Lags]) -> str:
-    """Return the gradient whose half-life ``gradient_half_life`` is: that of c, in a cell that does not read h back."""
-    read_back = any(np.isfinite(lags["dh"][1:]).any() for lags in flows.values())
-    return "dh" if read_back or "dc" not in next(iter(flows.values())) else "dc"
+    """Return the gradient whose half-life ``gradient_half_life`` is."""
+    return "dc" if "dc" in next(iter(flows.values())) else "dh"
 
 
 def _figure() -> tuple[Figure, Axes]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Warnings that say what is so by design: Lightning's own use of torch, a run that goes on in its folder, and ranks that
-#: are started by us, on a cluster too.
+#: Warnings that say what is so by design: Lightning's own use of torch, a run that goes on in its folder, and ranks
+#: that are started by us, on a cluster too.
 _EXPECTED = (
     r".*isinstance\(treespec, LeafSpec\).*",
     r"Checkpoint directory .* exists and is not empty.*",

@@ -61,16 +61,16 @@ class WandbLoggers:
 
 
 class MetricsLogger(Logger):
-    """Write ``metrics.csv`` and ``error_flow.csv``, whole each time, seldom enough to cost a fiftieth of the run."""
+    """Write ``metrics.csv``, whole each time, and ``error_flow.csv``, which grows.
+
+    Both are written with every checkpoint, and beside that seldom enough to cost a fiftieth of the run.
+    """
 
     def __init__(self, card: RunCard) -> None:
         super().__init__()
         self.card = card
         self.table = MetricsTable(card.folder.metrics, until=card.resume_at)
         self.error_flow = ErrorFlowTable(card.folder.error_flow, until=card.resume_at)
-        self._new: set[MetricsTable | ErrorFlowTable] = {self.table}
-        if card.folder.error_flow.exists():
-            self._new.add(self.error_flow)  # what a run before left is not this run's
         self._next_write = 0.0
 
     @property
@@ -91,7 +91,6 @@ class MetricsLogger(Logger):
         """Add figures to the row of a step."""
         assert step is not None
         self.table.add(step, metrics)
-        self._new.add(self.table)
         self.save()
 
     @rank_zero_only
@@ -105,7 +104,6 @@ class MetricsLogger(Logger):
         """
         for layer, lags in flows.items():
             self.error_flow.add(step, layer, lags)
-            self._new.add(self.error_flow)
 
     @rank_zero_only
     def save(self) -> None:
@@ -124,9 +122,8 @@ class MetricsLogger(Logger):
     @rank_zero_only
     def finalize(self, status: str) -> None:
         """Write the files."""
-        self._new |= {self.table} | ({self.error_flow} if self.error_flow.flows else set())
         self._write(durable=True)
 
     def _write(self, durable: bool = False) -> None:
-        while self._new:
-            self._new.pop().write(durable)
+        self.table.write(durable)
+        self.error_flow.write(durable)

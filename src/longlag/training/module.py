@@ -195,6 +195,6 @@ class SequenceModule(LightningModule):
 
 
 def _gradient_norm(optimizer: Optimizer) -> float:
-    """Return the norm of the gradients of all parameters as one vector."""
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    """Return the norm of the gradients of all parameters as one vector, in float64, where 1e-25 has a square."""
+    gradients = [p.grad.double() for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     return torch.nn.utils.get_total_norm(gradients).item()

@@ -5,7 +5,7 @@ const MOST_PANELS = 12;
 const NAMES = {
   "val/acc": "validation accuracy", "val/loss": "validation loss", "train/loss": "training loss",
   early_gradient: "early gradient |dy/dx₀|", "train/grad_norm": "gradient norm", "train/grad_norm_clipped": "gradient norm after clipping",
-  gradient_half_life: "half-life of ‖dL/dh_t‖ (steps)", cell_gradient_half_life: "half-life of ‖dL/dc_t‖ (steps)",
+  gradient_half_life: "half-life of the gradient of c, or of h (steps)",
   direct_half_life: "half-life along the direct path (steps)", memory_half_life: "memory half-life (steps)",
   gradient_decay: "decay of ‖dL/dh_t‖ (factor per step)",
 };

@@ -41,17 +41,18 @@ def page_data(runs: Iterable[RunPages], records: Sequence[RunRecord]) -> dict[st
         text, and for each run which ``of`` them it has (-1: it has no such setting); ``common``, the other settings.
 
     """
-    varied = varied_keys(records)
+    varied = [key for key in varied_keys(records) if key != "study"]  # which is said by its folder here
+    studies = _studies(records)
     settings = [{"key": key, "label": key.replace("_", " ")} for key in _IDENTITY]
+    settings += [{"key": "study", "label": "study"}] if len(set(studies)) > 1 else []
     settings += [{"key": key, "label": key} for key in varied]
     flat = [flattened(record.config) for record in records]
     metrics_most = min(_METRICS_MOST, int(METRICS_BYTES / _BYTES / len(records)))
-    studies = _studies(records)
     found = []
     for index, run in enumerate(runs):
         values = {key: _plain(flat[index].get(f"run.{key}")) for key in (*_IDENTITY, "seed")}
         values["forget_bias"] = _start(values["forget_bias"], flat[index])
-        values |= {key: _plain(flat[index].get(key)) for key in varied}
+        values |= {"study": studies[index]} | {key: _plain(flat[index].get(key)) for key in varied}
         found.append(
             {
                 "name": run.record.folder.path.name,

@@ -37,7 +37,7 @@ function phrasePattern(text) {
 function startFilters(update) {
   const properties = [
     ["study", (run) => run.study, [...new Set(runs.map((run) => run.study))]],
-    ...SETTINGS.map(settingOf).map(({ key, label }) => [label, (run) => textOf(run.values[key]), distinct(runs, key).map(textOf)]),
+    ...SETTINGS.filter((key) => key !== "study").map(settingOf).map(({ key, label }) => [label, (run) => textOf(run.values[key]), distinct(runs, key).map(textOf)]),
     ["state", (run) => run.state, Object.keys(STATES).filter((state) => runs.some((run) => run.state === state))],
   ];
   for (const [label, of, values] of properties) {

@@ -23,7 +23,9 @@ function timeToSolve(run, name) {
 }
 
 function columns() {
-  const always = page.settings.filter((setting) => ["cell", "task", "T", "forget_bias"].includes(setting.key) || VARYING.includes(setting));
+  const always = page.settings.filter(
+    (setting) => ["cell", "task", "T", "forget_bias"].includes(setting.key) || (setting.key !== "study" && VARYING.includes(setting)),
+  );
   const found = always.map(({ key, label }) => ({ label, of: (run) => run.values[key], text: (run) => textOf(run.values[key]) }));
   found.push({ label: "seed", of: (run) => run.values.seed, text: (run) => textOf(run.values.seed) });
   if (new Set(runs.map((run) => run.study)).size > 1) found.unshift({ label: "study", of: (run) => run.study, text: (run) => run.study });
