@@ -158,7 +158,8 @@ def test_the_data_says_what_a_run_is_and_how_it_ended(tmp_path):
     make_study(tmp_path / "study", lags=(20,), biases=(0.0, 3.0), seeds=[4])
     data = of_study(tmp_path / "study")
     run = data["runs"][1]
-    assert run["values"] == {"cell": "lstm", "task": "delayed_xor", "T": 20, "forget_bias": 3.0, "seed": 4, "study": "study"}
+    named = {"cell": "lstm", "task": "delayed_xor", "T": 20, "forget_bias": 3.0, "seed": 4, "study": "study"}
+    assert run["values"] == named
     assert (run["state"], run["study"], run["counts"]) == ("solved", "study", True)
     assert run["figures"]["solved_step"] == 60
     assert [setting["key"] for setting in data["settings"]] == ["cell", "task", "T", "forget_bias"]

@@ -110,13 +110,12 @@ class Job:
             held.enter_context(self._claimed())
             status = self.folder.read_status()
             if status is not None:
+                if already := self.ran_already(plan, status):
+                    _say(console, f"{name}: {already}")
+                    return status
                 if self.fresh:
                     _say(console, f"{name}: the run before is now {self.folder.set_aside()}")
                     held.enter_context(self._claimed())
-                elif status.finished and not self.resumed:
-                    already = f"ran already: {status.state}{_changed(plan, status)}"
-                    _say(console, f"{name}: {already}; fresh=true runs it again")
-                    return status
                 elif changed := _changed(plan, status):
                     raise RequestError(f"{self.folder.path} was cut{changed}; fresh=true starts over")
             if processes > 1:
@@ -129,6 +128,12 @@ class Job:
         if ended.state == "interrupted" or request.by is not None:
             raise KeyboardInterrupt
         return ended
+
+    def ran_already(self, plan: RunPlan, status: Status) -> str:
+        """Return what to say if it has ended and is not to be run again; nothing if it is to be run."""
+        if self.fresh or self.resumed or not status.finished:
+            return ""
+        return f"ran already: {status.state}{_changed(plan, status)}; fresh=true runs it again"
 
     def _claimed(self) -> Claim:
         """Claim the folder, so that nobody else runs what is in it.

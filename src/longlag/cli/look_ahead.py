@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -101,6 +102,8 @@ def _rehearse(config: DictConfig, current: Session) -> None:
 def _rehearse_search(config: DictConfig, current: Session) -> None:
     """Make the parts of a job from what is not searched for, which all have in common.
 
+    A search remembers nothing but the runs' folders: typed again, it tries the same settings, and finds them run.
+
     Raises:
         RequestError: something in it is wrong.
 
@@ -115,6 +118,11 @@ def _rehearse_search(config: DictConfig, current: Session) -> None:
     if job.resumed:
         raise RequestError("resume goes on with one run; a search that was cut goes on when typed again")
     job.rehearse()
+    sweeper = config.hydra.sweeper
+    if (sweeper.get("sampler") or {}).get("seed", 0) is None and sweeper.get("storage") is None:
+        raise RequestError("hydra.sweeper.sampler.seed must be a number: then the same command goes on with a search")
+    if "optuna" in sweeper._target_:
+        importlib.import_module("optuna").logging.set_verbosity(logging.WARNING)  # or it says where it keeps the search
     current.jobs, current.study = config.hydra.sweeper.get("n_trials", 0), job.folder.path.parent
 
 

@@ -71,6 +71,8 @@ def keys_of(config: DictConfig) -> set[str]:
 
 def _missing(error: MissingConfigException) -> str:
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    if error.missing_cfg_file == "hydra/sweeper/optuna":
+        return "hydra/sweeper=optuna needs the package hydra-optuna-sweeper: pip install 'longlag[search]'"
     if error.options:
         close = difflib.get_close_matches(option, error.options, n=1)
         meant = f"; did you mean {close[0]}?" if close else ""

@@ -1,5 +1,6 @@
 """What one ``longlag train`` has met on its way through Hydra, which hands nothing from one of its parts to another."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,10 @@ class Session:
         folders: of the jobs that are known, in their order.
         jobs: how many there are.
         study: the folder of a search's runs, which are not known ahead.
+        found: what a search has found, in a line.
         started: the folders of those that have been started.
         refused: why the command was refused, if it was.
+        closing: what is to be closed when the command ends.
 
     """
 
@@ -34,8 +37,10 @@ class Session:
     folders: dict[Path, None] = field(default_factory=dict)
     jobs: int = 1
     study: Path | None = None
+    found: str | None = None
     started: list[Path] = field(default_factory=list)
     refused: RequestError | None = None
+    closing: ExitStack = field(default_factory=ExitStack)
 
 
 _current = Session()

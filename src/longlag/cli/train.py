@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,9 @@ def run(arguments: Sequence[str]) -> int:
     current = begin(dry="--dry-run" in arguments)
     typed = [argument for argument in arguments if argument != "--dry-run"]
     try:
-        with _as_hydra_sees_it(flags_first(typed)), _sigterm_as_interrupt():
+        with _as_hydra_sees_it(flags_first(typed)), _sigterm_as_interrupt(), current.closing:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
+        current.found = None if current.study is None else _found(current.study)
     except RequestError:
         raise
     except SystemExit as error:  # Hydra's argument parser, the look ahead at a grid, or the first failure
@@ -100,15 +102,11 @@ def _job(config: DictConfig) -> float | None:
 
 def _report(typed: Sequence[str]) -> int:
     """Print the table of the runs and what is missing of them, and return the exit code that they deserve."""
-    from longlag.runs import read_run, read_study
-
     folders = session().folders
-    study = session().study
-    if not folders and study is not None and study.is_dir():  # the jobs of a search ran in other processes
-        folders = dict.fromkeys(record.folder.path for record in read_study(study))
     if not folders:
         return 0
     from longlag.report.table import print_runs
+    from longlag.runs import read_run
 
     records = {path: read_run(path) for path in folders}
     found = [record for record in records.values() if record is not None]
@@ -117,6 +115,8 @@ def _report(typed: Sequence[str]) -> int:
         print_runs(found, output)
         place = os.path.commonpath([str(path) for path in folders])
         output.print(f"\nruns: {place}", highlight=False, markup=False, soft_wrap=True)
+    if session().found is not None:
+        output.print(f"best: {session().found}", highlight=False, markup=False, soft_wrap=True)
     missing = [path for path, record in records.items() if record is None or not record.status.finished]
     if len(folders) > 1 and missing:
         output.print(f"\nnot ended: {len(missing)} of {len(folders)} runs", highlight=False)
@@ -125,6 +125,20 @@ def _report(typed: Sequence[str]) -> int:
         command = shlex.join(["longlag", "train", *typed])
         output.print(f"this goes on with them: {command}", highlight=False, markup=False, soft_wrap=True)
     return 1 if missing else 0
+
+
+def _found(study: Path) -> str | None:
+    """Return in a line what a search has found, as its sweeper wrote it down; ``None`` if it has not."""
+    import yaml
+
+    try:
+        found = yaml.safe_load((study / "optimization_results.yaml").read_text())
+    except FileNotFoundError:
+        return None
+    if "best_params" not in found:
+        return str(study / "optimization_results.yaml")
+    settings = " ".join(f"{key}={value}" for key, value in found["best_params"].items())
+    return f"{settings} with {found['best_value']:,.0f} training sequences"
 
 
 def _why(record: "RunRecord | None") -> str:

@@ -15,6 +15,7 @@ from longlag.cli import processes
 
 # torch is imported when the process has begun in earnest, which takes seconds in which it may be told to stop
 
+
 def main(descriptor: int) -> int:
     """Serve until no more jobs come, and return the exit code."""
     import longlag.cli.jobs  # noqa: F401 -- takes seconds, which a worker that serves many jobs spends once

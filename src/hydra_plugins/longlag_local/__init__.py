@@ -1,0 +1,1 @@
+"""``hydra/launcher=local``: the jobs of a grid on one machine, several at once."""
