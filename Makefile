@@ -8,8 +8,8 @@ EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste
 MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint wheel rates easy cells forget-bias forget-bias-grid page-picture truncation check \
-	audit pictures bench-drawing bench-engines bench-probe bench clean
+.PHONY: help setup demo test test-slow slurm-check ray-check lint wheel rates easy cells forget-bias \
+	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-probe bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -37,6 +37,13 @@ lint: setup  ## format, lint, types, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+slurm-check: setup  ## grids on a true SLURM of one node on this machine (root; Debian)
+	@tests/cluster/one_node_slurm $(BIN)/pytest -q -m cluster tests/cluster/test_slurm.py
+
+ray-check: setup  ## grids on a true Ray on this machine (brings 422 MB)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
+	@$(BIN)/pytest -q -m cluster tests/cluster/test_ray.py
 
 wheel: setup  ## build the wheel, install it elsewhere, train one step from an empty folder
 	@PYTHON=$(BIN)/python bash .ci/wheel-check
