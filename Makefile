@@ -9,7 +9,7 @@ MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_ma
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow slurm-check ray-check lint wheel rates easy cells forget-bias \
-	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-probe bench clean
+	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-launcher bench-probe bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -87,6 +87,9 @@ bench-drawing: setup  ## drawing a batch of every task against training on it
 
 bench-engines: setup  ## the engines against the eager loop and PyTorch's own modules
 	@$(BIN)/python bench/engines.py
+
+bench-launcher: setup  ## a grid of 16 default runs, one after the other against several at once
+	@$(BIN)/python bench/launcher.py
 
 bench-probe: setup  ## what measuring the error flow costs
 	@$(BIN)/python bench/probe.py

@@ -1,5 +1,6 @@
 import hydra
 import pytest
+from printed import runs
 
 from longlag.cli import look_ahead
 from longlag.cli.configs import conf_dir, grid, without_hydra
@@ -16,6 +17,7 @@ GRIDS = [
     ["task/splits=endless,fixed", "task.splits.val_size=64,128"],
     ["trainer=cpu,ddp_cpu", "trainer.precision=32-true,bf16-mixed"],
     ["logger=csv", "fresh=true,false", "output_dir=elsewhere"],
+    ["+callbacks.x._target_=lightning.pytorch.callbacks.Timer", "+callbacks.x.duration='${seed}'", "seed=0,1"],
 ]
 
 
@@ -53,3 +55,10 @@ def test_a_value_for_a_key_that_does_not_exist_is_refused_as_hydra_refuses_it(lo
     said = longlag("train", "-m", "task.TT=1,2")
     assert said.code == 2
     assert said.err == "longlag: no key 'task.TT'; did you mean task.T or task?\n"
+
+
+def test_what_a_setting_refers_to_is_that_of_each_job(longlag, tiny):
+    said = longlag("train", "-m", *tiny, "+trainer.limit_test_batches='${seed}'", "seed=1,2")
+    assert said.code == 0
+    assert "not ended" not in said.out
+    assert [run.config["trainer"]["limit_test_batches"] for run in runs()] == [1, 2]

@@ -17,7 +17,8 @@ def test_a_run_leaves_its_folder_and_a_table(longlag, tiny):
     assert said.code == 0
     (run,) = runs()
     assert {p.name for p in run.folder.path.iterdir()} == {
-        "config.yaml", "status.json", "metrics.csv", "summary.json", "checkpoints", "train.log",
+        "config.yaml", "status.json", "metrics.csv", "error_flow.csv", "summary.json", "checkpoints", "train.log",
+        ".claim.lock",
     }  # fmt: skip
     assert run.folder.path.name.startswith("lstm-delayed_xor-T8-b1-seed0-")
     (row,) = table(said)

@@ -60,7 +60,7 @@ def made(name, input_size=2, **changes):
     return cell_of(settings, input_size)
 
 
-def close(log10_norms, expected):
+def assert_close(log10_norms, expected):
     """Compare logarithms; 1e-9 of the norm is left for rounding over some dozens of steps."""
     torch.testing.assert_close(log10_norms, expected, rtol=0, atol=1e-9, equal_nan=True)
 
@@ -73,8 +73,8 @@ def test_a_linear_cell_gives_lambda_to_the_lag(decay, L):
         model.readout.weight.fill_(2.0)
     flow = error_flow(model, batch_of(3, L, I=1), summed)
     expected = (math.log10(2) + torch.arange(L, dtype=torch.float64) * math.log10(decay))[:, None].expand(L, 3)
-    close(flow.layers[0]["dh"], expected)
-    close(flow.layers[0]["dx"], expected)
+    assert_close(flow.layers[0]["dh"], expected)
+    assert_close(flow.layers[0]["dx"], expected)
     assert set(flow.layers[0]) == {"dx", "dh"}  # it has neither a cell state nor, as far as it says, a direct path
 
 
@@ -116,7 +116,7 @@ def test_an_lstm_with_fixed_gates_gives_the_product_of_its_forget_gates(bias):
         dx.append(math.log10(abs(3 * back * slope)))
         back *= f[t]
     for name, expected in (("dc", dc), ("dc_direct", dc), ("dx", dx), ("dx_direct", dx)):
-        close(layer[name], torch.tensor(expected, dtype=torch.float64)[:, None])
+        assert_close(layer[name], torch.tensor(expected, dtype=torch.float64)[:, None])
     assert bias > -3 or dc[-1] < -75
 
 
@@ -136,7 +136,7 @@ def test_at_initialisation_the_direct_path_of_an_lstm_falls_as_the_logistic_func
     with torch.no_grad():
         model.cells[0].W.weight.zero_()
     exact = error_flow(model, batch, classified).layers[0]["dc_direct"]
-    close(exact - exact[0], (torch.arange(101, dtype=torch.float64) * log_f)[:, None].expand(101, 16))
+    assert_close(exact - exact[0], (torch.arange(101, dtype=torch.float64) * log_f)[:, None].expand(101, 16))
 
 
 def independent(cells, readout, batch, reads, residual):
@@ -196,7 +196,7 @@ def within(c, old, new):
     return tuple(within(part, old, new) for part in c)
 
 
-def against(flow, expected, names):
+def assert_as_found(flow, expected, names):
     for layer, found in zip(flow.layers, expected, strict=True):
         for name in names:
             if not found[name] or not found[name][0]:
@@ -205,7 +205,7 @@ def against(flow, expected, names):
             for b, norms in enumerate(found[name]):
                 mine = layer[name][:, b]
                 assert mine[len(norms) :].isnan().all()
-                close(mine[: len(norms)], torch.tensor(norms, dtype=torch.float64).log10())
+                assert_close(mine[: len(norms)], torch.tensor(norms, dtype=torch.float64).log10())
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -224,7 +224,7 @@ def test_every_cell_against_autograd_through_an_independent_loop(name, layers, r
         mask[b, targets if reads == "every" else [length - 1]] = True
     batch = batch_of(4, 12, lengths=lengths, mask=mask)
     flow = error_flow(model, batch, classified)
-    against(flow, independent(cells, model.readout, batch, reads, residual), ("dx", "dh"))
+    assert_as_found(flow, independent(cells, model.readout, batch, reads, residual), ("dx", "dh"))
 
 
 def direct_loop(cell, x, h_to_output, step):
@@ -288,7 +288,7 @@ def test_the_direct_path_is_what_is_left_when_all_other_paths_are_cut(name):
         )
         for name_, tensors in (("dc_direct", memories), ("dx_direct", inputs)):
             norms = [tensor.grad.abs().square().sum().sqrt() for tensor in reversed(tensors)]
-            close(layer[name_][:, b], torch.stack(norms).log10())
+            assert_close(layer[name_][:, b], torch.stack(norms).log10())
 
 
 @pytest.mark.parametrize("name", CUT_BY_HAND)
@@ -308,7 +308,7 @@ def test_the_whole_gradient_of_the_memory_against_autograd_in_plain_pytorch(name
             lambda cell, x, state: cell(x, state),
         )
         norms = torch.stack([tensor.grad.abs().square().sum().sqrt() for tensor in reversed(memories)])
-        close(layer["dc" if cell.has_cell_state else "dh"][:, b], norms.log10())
+        assert_close(layer["dc" if cell.has_cell_state else "dh"][:, b], norms.log10())
 
 
 @pytest.mark.parametrize("kind", [LSTM1997Cell, ForgetLSTM2000Cell])
@@ -325,8 +325,8 @@ def test_the_direct_path_of_a_block_cell_is_its_published_gradient(kind):
     published, full = (error_flow(model, batch, classified).layers for model in (truncated, whole))
     for k in range(2):
         for name in ("dx", "dc"):
-            close(published[k][f"{name}_direct"], published[k][name])
-            close(full[k][f"{name}_direct"], published[k][name])
+            assert_close(published[k][f"{name}_direct"], published[k][name])
+            assert_close(full[k][f"{name}_direct"], published[k][name])
             assert not torch.allclose(full[k][name], published[k][name], atol=1e-4)
 
 
@@ -334,8 +334,8 @@ def test_the_direct_path_of_a_block_cell_is_its_published_gradient(kind):
 def test_a_cell_that_is_linear_in_its_state_has_no_other_path(name):
     torch.manual_seed(5)
     layer = error_flow(SequenceModel(made(name), 2), batch_of(3, 20), classified).layers[0]
-    close(layer["dx_direct"], layer["dx"])
-    close(layer["dc_direct"], layer["dc" if name == "lru" else "dh"])
+    assert_close(layer["dx_direct"], layer["dx"])
+    assert_close(layer["dc_direct"], layer["dc" if name == "lru" else "dh"])
 
 
 def test_padding_does_not_count():
@@ -348,7 +348,7 @@ def test_padding_does_not_count():
     noise[:, :10][torch.arange(10) >= batch.lengths[:, None]] = 9.0
     longer = Batch(noise, batch.targets, batch.lengths, torch.nn.functional.pad(batch.mask, (0, 5)))
     for name, values in error_flow(model, longer, classified).layers[0].items():
-        close(values, flow.layers[0][name])
+        assert_close(values, flow.layers[0][name])
     assert (~flow.layers[0]["dx"].isnan()).sum(0).tolist() == [10, 4, 7]
 
 
@@ -389,7 +389,7 @@ def test_an_rnn_over_a_long_lag_is_right_far_below_float32():
         expected.append(back.norm().log10())
         back = W[:, :4].T @ ((1 - h**2) * back)
     layer = error_flow(model, batch, classified).layers[0]
-    close(layer["dh"][:, 0], torch.stack(expected).detach())
+    assert_close(layer["dh"][:, 0], torch.stack(expected).detach())
     assert expected[-1] < -40
 
 
@@ -470,7 +470,7 @@ def test_through_a_stack_the_path_is_direct_in_every_layer(residual, reads):
         for layer, kept, given in zip(layers, memories, inputs, strict=True):
             for name, tensors in (("dc_direct", kept), ("dx_direct", given)):
                 norms = [torch.zeros(()).double() if t.grad is None else t.grad.norm() for t in reversed(tensors)]
-                close(layer[name][:, b], torch.stack(norms).log10())
+                assert_close(layer[name][:, b], torch.stack(norms).log10())
 
 
 def test_a_layer_without_a_direct_path_ends_those_of_the_layers_below_it():

@@ -12,6 +12,14 @@ from longlag.training.run import train_run
 from longlag.training.stopping import stop_requests
 
 
+@pytest.fixture(autouse=True)
+def _listening():
+    """Tests that are run in the background of a shell have SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Signal(Callback):
     """Send this process a real signal, once, in the step that will be ``step``, or elsewhere."""
 

@@ -80,7 +80,7 @@ def _rehearse(config: DictConfig, current: Session) -> None:
     """
     from longlag.cli.jobs import Job
 
-    jobs = grid([*_params(config), *config.hydra.overrides.task])
+    jobs = grid([*_params(config), *_typed(config)])
     current.jobs = len(jobs)
     made: set[str] = set()
     with Console(stderr=True).status("looking ahead") as status:  # which is seen in a terminal only
@@ -111,7 +111,7 @@ def _rehearse_search(config: DictConfig, current: Session) -> None:
     from longlag.cli.jobs import Job
 
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    typed = [*_params(config), *config.hydra.overrides.task]
+    typed = [*_params(config), *_typed(config)]
     fixed = [line for line in typed if not parser.parse_override(line).is_sweep_override()]
     whole = hydra.compose(config.hydra.job.config_name, overrides=fixed, return_hydra_config=True)
     job = Job.composed(without_hydra(whole), whole.hydra, fixed)
@@ -183,3 +183,9 @@ def _plain(override: Override, others: Sequence[Override]) -> bool:
         for other in others
         if "." in other.key_or_group
     )
+
+
+def _typed(config: DictConfig) -> list[str]:
+    """Return the overrides as they were typed: what one refers to, such as the seed, is another value in every job."""
+    typed: list[str] = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # type: ignore[assignment]
+    return typed
