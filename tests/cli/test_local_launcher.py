@@ -190,11 +190,12 @@ def test_a_run_that_fails_or_whose_process_dies_costs_itself_alone(longlag, tiny
     assert_gone(os.getpid())
 
 
-def test_fail_fast_stops_what_goes_on_and_begins_nothing_more(longlag, tiny, tmp_path):
+def test_fail_fast_stops_what_goes_on_and_begins_nothing_more(longlag, tiny, meeting, tmp_path):
+    """One goes on for ever, one fails when both have begun."""
     (tmp_path / "fates.py").write_text(FATES)
     said = longlag(
         "train", "-m", *tiny, "cell._target_=fates.Fated", "cell.forget_bias=1,2,5", "trainer.max_steps=1000000",
-        "fail_fast=true", *LOCAL,
+        "fail_fast=true", *meeting, "+hydra.job.env_set.MEET='2'", *LOCAL,
     )  # fmt: skip
     sys.modules.pop("fates", None)
     assert said.code == 1
