@@ -1,7 +1,8 @@
 """What the probes cost: the default run with each of them against the same run without any, side by side.
 
 ``make bench-probe`` runs it. Every run takes the same steps to the last one, whether it is solved or not; the three
-take turns in another order each round, and the ratios are taken round by round.
+take turns in another order each round, and the ratios are taken round by round. Where two runs of the same thing
+differ by more than a probe costs, the last column says more: the share of its own run that was spent in measuring.
 """
 
 import argparse
@@ -9,12 +10,31 @@ import itertools
 import platform
 import statistics
 import tempfile
+import time
 from pathlib import Path
+from unittest import mock
 
 import torch
 from default_run import default_run, plan
 
+from longlag.training.probe import Probe
+
 PROBES = ("none", "early_gradient", "error_flow")
+
+
+def timed(folder: Path, overrides: list[str]) -> tuple[float, float]:
+    """Return the seconds of a run, and those of them that its probe took."""
+    spent = 0.0
+    measure = Probe._measure
+
+    def measured(*given) -> None:
+        nonlocal spent
+        start = time.perf_counter()
+        measure(*given)
+        spent += time.perf_counter() - start
+
+    with mock.patch.object(Probe, "_measure", measured):
+        return default_run(plan(folder, overrides)), spent
 
 
 def main() -> None:
@@ -27,20 +47,25 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     print(f"{options.steps} steps; seconds of training\nround  {'  '.join(f'{probe:>14}' for probe in PROBES)}")
     ratios: dict[str, list[float]] = {probe: [] for probe in PROBES}
+    shares: dict[str, list[float]] = {probe: [] for probe in PROBES}
     with tempfile.TemporaryDirectory() as folder:
         default_run(plan(Path(folder) / "warm", ["trainer.max_steps=20", *options.overrides]))
         for k, order in zip(range(options.rounds), itertools.cycle(itertools.permutations(PROBES)), strict=False):
             seconds = {}
             for probe in order:
                 chosen = [f"probe={probe}", f"trainer.max_steps={options.steps}", *options.overrides]
-                seconds[probe] = default_run(plan(Path(folder) / f"{k}-{probe}", chosen))
+                seconds[probe], spent = timed(Path(folder) / f"{k}-{probe}", chosen)
+                shares[probe].append(spent / seconds[probe])
             for probe in PROBES:
                 ratios[probe].append(seconds[probe] / seconds["none"])
             shown = (f"{seconds[probe]:7.2f} ({ratios[probe][-1]:.3f})" for probe in PROBES)
-            print(f"{k + 1:5}  {'  '.join(shown)}", flush=True)
+            share = f"{100 * shares['error_flow'][-1]:.1f} % in error_flow"
+            print(f"{k + 1:5}  {'  '.join(shown)}  {share}", flush=True)
     for probe in PROBES[1:]:
         low, high = min(ratios[probe]), max(ratios[probe])
         print(f"{probe} / none: min {low:.3f}, median {statistics.median(ratios[probe]):.3f}, max {high:.3f}")
+        share = [100 * part for part in shares[probe]]
+        print(f"spent in it: min {min(share):.1f} %, median {statistics.median(share):.1f} %, max {max(share):.1f} %")
 
 
 if __name__ == "__main__":

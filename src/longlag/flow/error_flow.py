@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from longlag.flow.gradients import both_gradients, gradients
+from longlag.flow.gradients import gradients
 from longlag.flow.tape import Tape
 from longlag.model import SequenceModel
 from longlag.task import Batch
@@ -60,12 +60,16 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
         double.unrolls = list(tapes)
         batch = Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
         last = last_counted(batch.mask)  # [B]
-        outputs = double(batch.inputs.requires_grad_(), batch.lengths)
-        total = loss(outputs, _answered_once(batch, last)) * len(last)
-        (of_loss,) = gradients([total], [outputs])
-        of_sum = torch.zeros_like(outputs)
+        # Every sequence runs twice, once for each error that is sent back, which is cheaper than to send back two
+        inputs = torch.cat([batch.inputs, batch.inputs]).requires_grad_()
+        outputs = double(inputs, torch.cat([batch.lengths, batch.lengths]))
+        read = outputs.detach()[: len(last)].requires_grad_()
+        (of_loss,) = gradients([loss(read, _answered_once(batch, last)) * len(last)], [read])
+        of_sum = torch.zeros_like(of_loss)
         of_sum[(torch.arange(len(last), device=last.device), last) if model.reads == "every" else ()] = 1
-        wholes, early = _whole(outputs, of_loss, of_sum, batch.inputs, tapes)
+        wholes, early = _whole(outputs, torch.cat([of_loss, of_sum]), inputs, tapes)
+        for tape in tapes:
+            tape.keep(len(last))
         directs = _direct(wholes, tapes, model.residual)
         layers = [
             {name: _by_lag(_log10_norms(gradient), last) for name, gradient in (whole | direct).items()}
@@ -77,30 +81,30 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
 
 
 def _whole(
-    outputs: Tensor, of_loss: Tensor, of_sum: Tensor, inputs: Tensor, tapes: Sequence[Tape]
+    outputs: Tensor, errors: Tensor, inputs: Tensor, tapes: Sequence[Tape]
 ) -> tuple[list[dict[str, Sequence[Tensor]]], Tensor]:
     """Return for each layer the whole gradients, a tensor [B, …] a step; under ``hidden`` those from outside of it.
 
-    Beside them the gradient of the summed outputs with respect to the inputs, [B, L, I].
+    Beside them the gradient of the second half of the batch with respect to the inputs, [B, L, I].
 
     Args:
-        outputs: of the model.
-        of_loss: the gradient of the loss with respect to them.
-        of_sum: that of the sum of those at the last step that counts.
+        outputs: of the model, for a batch of 2B sequences.
+        errors: what is sent back from them.
         inputs: of the model.
         tapes: of all layers.
 
     """
     wanted = [(tape, name, tensors) for tape in tapes for name, tensors in tape.recorded().items()]
     tensors = [tensor for _, _, tensors in wanted for tensor in tensors]
-    (*found, _), (*_, early) = both_gradients(outputs, (of_loss, of_sum), [*tensors, inputs])
-    taken = iter(found)
+    B = len(inputs) // 2
+    *found, early = gradients([outputs], [*tensors, inputs], [errors])
+    taken = (gradient[:B] for gradient in found)
     wholes: dict[Tape, dict[str, Sequence[Tensor]]] = {tape: {} for tape in tapes}
     for tape, name, tensors in wanted:
         wholes[tape][name] = [next(taken) for _ in tensors]
         if name in ("dx", "hidden"):  # which are one tensor each, [B, L, …]
             wholes[tape][name] = wholes[tape][name][0].unbind(1)
-    return list(wholes.values()), early
+    return list(wholes.values()), early[B:]
 
 
 def _direct(

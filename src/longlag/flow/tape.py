@@ -42,6 +42,11 @@ class Tape:
             found["dc"] = [self.cell.memory(state) for state in self.states[1:]]
         return found
 
+    def keep(self, count: int) -> None:
+        """Forget all sequences but the first ``count``."""
+        self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
+        self.states = [_first(state, count) for state in self.states]
+
     @functools.cached_property
     def at_once(self) -> tuple[Tensor, State]:
         """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
@@ -95,6 +100,11 @@ class Tape:
             return None if self.cell.forget_gate is None else self.gates[self.cell.forget_gate]  # asked for already
         with torch.no_grad():
             return self.cell.direct_path(*self.at_once)
+
+
+def _first(state: Any, count: int) -> Any:
+    """Return the state of the first ``count`` sequences, however it is nested."""
+    return state[:count] if isinstance(state, Tensor) else tuple(_first(part, count) for part in state)
 
 
 def _joined(states: Sequence[Any]) -> Any:
