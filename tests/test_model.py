@@ -63,7 +63,7 @@ def stack(x, cells, residual=False, masks=None):
 def test_a_stack_of_any_cells(residual, readout):
     torch.manual_seed(0)
     cells = [LSTMCell(2, 4), RNNCell(4, 4), LSTMCell(4, 4)]
-    model = SequenceModel(cells, 3, readout=readout, residual=residual)
+    model = SequenceModel(cells, 3, readout=readout, residual=residual, engine="eager")
     x = torch.randn(5, 6, 2)
     top = stack(x, cells, residual)
     expected = model.readout(top if readout == "every" else top[:, -1])
@@ -78,7 +78,7 @@ def test_a_stack_of_any_cells(residual, readout):
 def test_dropout_is_between_the_layers_and_only_with_a_generator():
     torch.manual_seed(0)
     cells = [LSTMCell(2, 40), LSTMCell(40, 40)]
-    model = SequenceModel(cells, 3, dropout=0.25)
+    model = SequenceModel(cells, 3, dropout=0.25, engine="eager")
     x = torch.randn(50, 6, 2)
     assert torch.equal(model(x), model.readout(stack(x, cells)[:, -1]))
     kept = torch.rand(50, 6, 40, generator=torch.Generator().manual_seed(1)) >= 0.25

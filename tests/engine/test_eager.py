@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from longlag.cells import LSTMCell, RNNCell
-from longlag.engine import engine_for
 from longlag.engine.eager import unroll
 
 
@@ -24,9 +23,3 @@ def test_the_outputs_are_the_hidden_states_of_every_step():
     assert torch.equal(outputs[:, -1], h)
     one_step, _ = cell(x[:, 0], cell.initial_state(4))
     assert torch.equal(outputs[:, 0], one_step)
-
-
-def test_auto_is_the_eager_loop_and_an_unknown_engine_is_refused():
-    assert engine_for("auto", RNNCell(2, 3)) is unroll
-    with pytest.raises(ValueError, match="engine must be one of auto, eager, torch, scan; got 'warp'"):
-        engine_for("warp", RNNCell(2, 3))

@@ -6,25 +6,28 @@ from typing import Any
 from torch import Tensor
 
 from longlag.cells import Cell
-from longlag.engine import eager, scan, torch_modules
+from longlag.engine import eager, native, scan, torch_modules
+from longlag.engine.auto import Auto
 
 #: ``unroll(cell, x [B, T, I], state or None) -> (outputs [B, T, H], final state)``
 Unroll = Callable[..., tuple[Tensor, Any]]
 
 
 #: Each engine is a module with ``check(cell)``, which refuses a cell that it cannot run, and ``unroll``.
-_ENGINES = {"auto": eager, "eager": eager, "torch": torch_modules, "scan": scan}
+_ENGINES = {"eager": eager, "native": native, "torch": torch_modules, "scan": scan}
 
 
 def engine_for(name: str, cell: Cell) -> Unroll:
-    """Return the engine ``name`` for a cell; ``auto`` is the reference, which serves every cell.
+    """Return the engine ``name`` for a cell; ``auto`` takes the fastest, see :class:`longlag.engine.auto.Auto`.
 
     Raises:
         ValueError: there is no such engine, or it cannot run this cell.
 
     """
+    if name == "auto":
+        return Auto()
     if name not in _ENGINES:
-        raise ValueError(f"engine must be one of {', '.join(_ENGINES)}; got {name!r}")
+        raise ValueError(f"engine must be one of auto, {', '.join(_ENGINES)}; got {name!r}")
     engine = _ENGINES[name]
     engine.check(cell)
     unroll: Unroll = engine.unroll

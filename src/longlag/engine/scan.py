@@ -14,6 +14,11 @@ from longlag.cells import Cell, State
 from longlag.cells.linear import LinearCell
 
 
+def fits(cell: Cell) -> bool:
+    """Return whether a cell is linear in its state, with the step that is written for such cells."""
+    return isinstance(cell, LinearCell) and type(cell).forward is LinearCell.forward
+
+
 def check(cell: Cell) -> None:
     """Check that a cell is linear in its state, and that its step is the one that is written for such cells.
 

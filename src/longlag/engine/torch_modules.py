@@ -18,14 +18,19 @@ _FUSED = get_args(Fused)
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
+def fits(cell: Cell) -> bool:
+    """Return whether PyTorch has a fused module for a cell; a subclass may compute something else, so it has none."""
+    return type(cell) in _FUSED
+
+
 def check(cell: Cell) -> None:
-    """Check that PyTorch has a fused module for a cell; a subclass may compute something else, so it has none.
+    """Check that PyTorch has a fused module for a cell.
 
     Raises:
         ValueError: it has none.
 
     """
-    if type(cell) not in _FUSED:
+    if not fits(cell):
         names = ", ".join(known.__name__ for known in _FUSED)
         raise ValueError(f"engine=torch runs {names}; {type(cell).__name__} has no fused module (engine=eager runs it)")
 

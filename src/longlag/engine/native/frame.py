@@ -1,0 +1,190 @@
+"""The kernel as one operation of PyTorch's: R models of one shape, over all steps, with its gradient."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from longlag.engine.native.library import library
+from longlag.engine.native.workspace import Loan
+
+_LAYOUT = ("rows", "Bp", "Hp", "Hu", "saved", "bytes")
+
+
+class _Problem(ctypes.Structure):
+    """What the kernel is told; ``kernel.cpp`` says what each is."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("runs", "batch", "steps", "inputs", "hidden", "threads", "cut")),
+        *((name, ctypes.c_void_p) for name in ("weights", "biases", "peepholes", "x")),
+        *((name, ctypes.c_int64) for name in ("x_run", "x_row", "x_step")),
+        *((name, ctypes.c_void_p) for name in ("h0", "c0", "h", "saved", "c_end", "d_out")),
+        *((name, ctypes.c_int64) for name in ("d_run", "d_row", "d_step")),
+        *((name, ctypes.c_void_p) for name in ("d_h_end", "d_c_end", "d_weights", "d_biases", "d_peepholes")),
+        *((name, ctypes.c_void_p) for name in ("d_x", "d_h0", "d_c0", "flow_h", "flow_c")),
+    ]
+
+
+class Packed(NamedTuple):
+    """The weights of R cells of one shape.
+
+    Args:
+        update: the pointwise part, by its name in ``updates.h``.
+        weights: [R, G, H, H + I].
+        biases: [R, G, H].
+        peepholes: [R, P, H], or ``None``.
+        cut: whether no error goes back through ``h``.
+
+    """
+
+    update: str
+    weights: Tensor
+    biases: Tensor
+    peepholes: Tensor | None = None
+    cut: bool = False
+
+
+class Flow(NamedTuple):
+    """The whole gradients of all states, [R, B, T, H] each."""
+
+    dh: Tensor
+    dc: Tensor
+
+
+def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Run R cells over their sequences.
+
+    Args:
+        packed: the cells.
+        x: inputs [R, B, T, I]; ``expand`` gives several runs the same.
+        h0: where to start [R, B, H], ``None`` for zeros.
+        c0: likewise.
+
+    Returns:
+        h of all steps [R, B, T, H], and the last h and c [R, B, H]; for a cell without a cell state that c is h.
+
+    """
+    way_back = torch.is_grad_enabled()
+    outputs: tuple[Tensor, Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
+        x, h0, c0, packed.weights, packed.biases, packed.peepholes, packed.update, packed.cut, way_back
+    )
+    return outputs
+
+
+class _Unroll(torch.autograd.Function):
+    """The kernel, forward and backward."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        h0: Tensor | None,
+        c0: Tensor | None,
+        weights: Tensor,
+        biases: Tensor,
+        peepholes: Tensor | None,
+        update: str,
+        cut: bool,
+        way_back: bool,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        call = Call(Packed(update, weights, biases, peepholes, cut), x, h0, c0)
+        R, B, T, _ = x.shape
+        h = x.new_empty(R, T + 1, call.Bp, call.Hp)
+        c_end = x.new_empty(R, B, call.H)
+        loan = Loan(R * call.Bp * T * call.saved, x.dtype) if way_back else None
+        call.run("forward", h=h, saved=None if loan is None else loan.tensor, c_end=c_end)
+        ctx.loan, ctx.update, ctx.cut = loan, update, cut
+        ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, h)
+        ctx.set_materialize_grads(False)
+        hidden = h[:, 1:, :B, : call.H].transpose(1, 2)
+        return hidden, hidden[:, :, -1].clone(), c_end
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, h0, c0, weights, biases, peepholes, h = ctx.saved_tensors
+        call = Call(Packed(ctx.update, weights, biases, peepholes, ctx.cut), x, h0, c0)
+        of_x, of_h0, of_c0, *_ = ctx.needs_input_grad
+        R, B, T, I = x.shape  # noqa: E741 -- the field's names
+        found = {
+            "d_weights": torch.empty_like(weights),
+            "d_biases": torch.empty_like(biases),
+            "d_peepholes": None if peepholes is None else torch.empty_like(peepholes),
+            "d_x": x.new_empty(R, B, T, I) if of_x else None,
+            "d_h0": x.new_empty(R, B, call.H) if of_h0 else None,
+            "d_c0": x.new_empty(R, B, call.H) if of_c0 else None,
+        }
+        call.run("backward", h=h, saved=ctx.loan.tensor, d_out=d_out, d_h_end=d_h, d_c_end=d_c, **found)
+        of_weights = (found[name] for name in ("d_weights", "d_biases", "d_peepholes"))
+        return found["d_x"], found["d_h0"], found["d_c0"], *of_weights, None, None, None
+
+
+class Call:
+    """A call of the kernel: the problem, and the sizes of what it wants.
+
+    Args:
+        packed: the weights.
+        x: inputs [R, B, T, I].
+        h0: [R, B, H], or ``None``.
+        c0: [R, B, H], or ``None``.
+
+    """
+
+    def __init__(self, packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
+        self.library = library(packed.update, x.dtype)
+        self.H = packed.weights.shape[2]
+        x = _rows(x)
+        self._kept: list[Tensor] = []  # as long as the kernel may look at them
+        R, B, T, I = x.shape  # noqa: E741 -- the field's names
+        self.problem = _Problem(R, B, T, I, self.H, torch.get_num_threads(), packed.cut)
+        self._point(weights=packed.weights, biases=packed.biases, peepholes=packed.peepholes, h0=h0, c0=c0)
+        self._point_at_rows("x", x)
+        sizes = (ctypes.c_int64 * len(_LAYOUT))()
+        self.library.longlag_layout(ctypes.byref(self.problem), sizes)
+        found = dict(zip(_LAYOUT, sizes, strict=True))
+        assert found["bytes"] == ctypes.sizeof(_Problem)
+        self.rows, self.Bp, self.Hp, self.Hu, self.saved = (found[name] for name in _LAYOUT[:-1])
+
+    def run(self, way: str, d_out: Tensor | None = None, **arrays: Tensor | None) -> None:
+        """Run it ``forward`` or ``backward``.
+
+        Raises:
+            MemoryError: there is not enough memory.
+
+        """
+        if d_out is not None:
+            self._point_at_rows("d_out", _rows(d_out))
+        self._point(**arrays)
+        if getattr(self.library, f"longlag_{way}")(ctypes.byref(self.problem)):
+            raise MemoryError("there is no memory for the native engine")
+
+    def _point(self, **arrays: Tensor | None) -> None:
+        for name, array in arrays.items():
+            if array is not None:
+                dense = array.contiguous()
+                self._kept.append(dense)
+                setattr(self.problem, name, dense.data_ptr())
+
+    def _point_at_rows(self, name: str, array: Tensor) -> None:
+        self._kept.append(array)
+        setattr(self.problem, name, array.data_ptr())
+        for axis, stride in zip(("run", "row", "step"), array.stride(), strict=False):
+            setattr(self.problem, f"{name[0]}_{axis}", stride)
+
+
+def _rows(array: Tensor) -> Tensor:
+    """Return an array [R, B, T, …] whose last axis is dense."""
+    return array if array.stride(-1) == 1 or array.shape[-1] == 1 else array.contiguous()
+
+
+def stacked(packs: Sequence[Packed]) -> Packed:
+    """Return the weights of several runs as one."""
+    first = packs[0]
+    if len(packs) == 1:
+        return first
+    weights, biases = (torch.cat([getattr(pack, name) for pack in packs]) for name in ("weights", "biases"))
+    peepholes = [pack.peepholes for pack in packs if pack.peepholes is not None]
+    return Packed(first.update, weights, biases, torch.cat(peepholes) if peepholes else None, first.cut)

@@ -1,0 +1,453 @@
+// Recurrent cells over time, forward and by exact backpropagation through time: an affine map and a pointwise update.
+//
+// Built once for each type of number, vector size and cell: REAL_BITS, VECTOR_BYTES and CELL say which. B sequences are
+// dealt out to blocks of ROWS, which know nothing of each other until the gradient of the weights is summed. In a block
+// the lanes of a vector are sequences, so the gates of a unit meet in registers, and the weights are broadcast. Only the
+// product that gives the gradient of the weights has units as lanes; for it h is kept in rows too. Blocks form groups,
+// and each group sums its own gradient: the sums depend on B alone, not on the number of threads or of runs.
+
+#include "updates.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+#ifndef CELL
+#define CELL Lstm
+#endif
+using Cell = CELL;
+
+namespace {
+
+using Int = int64_t;
+
+constexpr bool WIDE = VECTOR_BYTES == 64;        // which has 32 registers instead of 16
+constexpr int G = Cell::GATES, S = Cell::SAVED, P = Cell::PEEPHOLES;
+constexpr int NB = 2, ROWS = NB * LANES;         // vectors and sequences of a block
+constexpr int U = (WIDE ? 8 : 4) / G > 0 ? (WIDE ? 8 : 4) / G : 1;  // units whose gates are in registers together
+constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are
+constexpr int CHUNK = 4;                         // steps whose weight gradients are summed in one go
+constexpr Int GROUPS = 8;                        // at most
+
+constexpr Int FEW = 8;                            // columns of x and bias whose gradient is summed in lanes
+
+inline Vec loose(const Real* at) { return *reinterpret_cast<const LooseVec*>(at); }
+
+constexpr Int up(Int n, Int to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+// All arrays are dense but for x and d_out, whose strides are given in numbers; the last axis of all is dense.
+struct Problem {
+  Int runs, batch, steps, inputs, hidden, threads;
+  Int cut;                           // whether no error goes back through h
+  const Real *weights, *biases, *peepholes;  // [R, G, H, H + I], [R, G, H], [R, P, H]
+  const Real* x;                     // [R, B, T, I]
+  Int x_run, x_row, x_step;
+  const Real *h0, *c0;               // [R, B, H], or null for zeros
+  Real* h;                           // [R, T + 1, Bp, Hp], with h0 first
+  Real* saved;                       // [R, Bp / ROWS, T, Hu, S, ROWS], or null if there is no way back
+  Real* c_end;                       // [R, B, H], or null
+  const Real* d_out;                 // [R, B, T, H], or null for zeros
+  Int d_run, d_row, d_step;
+  const Real *d_h_end, *d_c_end;     // [R, B, H], or null for zeros
+  Real *d_weights, *d_biases, *d_peepholes;  // as those
+  Real *d_x, *d_h0, *d_c0;           // [R, B, T, I], [R, B, H], [R, B, H], or null
+  Real *flow_h, *flow_c;             // the whole gradients of all states, [R, Bp / ROWS, T, Hu, ROWS], or null
+};
+
+namespace {
+
+// Aligned memory, zero at the start.
+class Scratch {
+ public:
+  explicit Scratch(size_t count) {
+    const size_t bytes = up(Int(count * sizeof(Real)), 64);
+    start_ = static_cast<Real*>(std::aligned_alloc(64, std::max<size_t>(bytes, 64)));
+    if (!start_) throw std::bad_alloc();
+    std::memset(start_, 0, bytes);
+  }
+  ~Scratch() { std::free(start_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  Real* get() { return start_; }
+  Vec* vectors() { return reinterpret_cast<Vec*>(start_); }
+
+ private:
+  Real* start_;
+};
+
+struct Sizes {
+  Int R, B, T, I, H, Hu, Hp, Ip, N, Np, blocks, groups, Bp;
+
+  explicit Sizes(const Problem& p)
+      : R(p.runs), B(p.batch), T(p.steps), I(p.inputs), H(p.hidden), Hu(up(H, U)), Hp(up(H, LANES)),
+        Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS), groups(std::min(blocks, GROUPS)),
+        Bp(blocks * ROWS) {}
+  Int rows(Int block) const { return std::min<Int>(ROWS, B - block * ROWS); }
+};
+
+// Rows [rows, count] as lanes [count, ROWS]. Lanes that are over: the last row again, which is as finite as it is.
+inline void to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
+  Int k = 0;
+  for (; k + LANES <= count; k += LANES)
+    for (int v = 0; v < NB; v++) {
+      Vec square[LANES];
+      for (int row = 0; row < LANES; row++) square[row] = loose(from + std::min<Int>(v * LANES + row, rows - 1) * stride + k);
+      transpose(square);
+      for (int j = 0; j < LANES; j++) *reinterpret_cast<Vec*>(lanes + (k + j) * ROWS + v * LANES) = square[j];
+    }
+  for (Int row = 0; row < ROWS; row++)
+    for (Int j = k; j < count; j++) lanes[j * ROWS + row] = from[std::min(row, rows - 1) * stride + j];
+}
+
+// The same added, and nothing to the lanes that are over.
+inline void add_to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
+  Int k = 0;
+  for (; k + LANES <= count; k += LANES)
+    for (int v = 0; v < NB; v++) {
+      Vec square[LANES];
+      for (int row = 0; row < LANES; row++)
+        square[row] = v * LANES + row < rows ? loose(from + (v * LANES + row) * stride + k) : Vec{};
+      transpose(square);
+      for (int j = 0; j < LANES; j++) *reinterpret_cast<Vec*>(lanes + (k + j) * ROWS + v * LANES) += square[j];
+    }
+  for (Int row = 0; row < rows; row++)
+    for (Int j = k; j < count; j++) lanes[j * ROWS + row] += from[row * stride + j];
+}
+
+inline void to_rows(const Real* lanes, Int rows, Int count, Real* to, Int stride) {
+  Int k = 0;
+  for (; k + LANES <= count; k += LANES)
+    for (int v = 0; v < NB; v++) {
+      Vec square[LANES];
+      for (int j = 0; j < LANES; j++) square[j] = *reinterpret_cast<const Vec*>(lanes + (k + j) * ROWS + v * LANES);
+      transpose(square);
+      for (int row = 0; row < LANES && v * LANES + row < rows; row++)
+        *reinterpret_cast<LooseVec*>(to + (v * LANES + row) * stride + k) = square[row];
+    }
+  for (Int row = 0; row < rows; row++)
+    for (Int j = k; j < count; j++) to[row * stride + j] = lanes[j * ROWS + row];
+}
+
+// sums[m, v] += Σ_k weights[k, m] · lanes[k, v]
+template <int M>
+inline __attribute__((always_inline)) void product(const Real* weights, const Vec* lanes, Int count, Vec (&sums)[M][NB]) {
+  for (Int k = 0; k < count; k++, weights += M, lanes += NB) {
+#pragma GCC unroll 16
+    for (int m = 0; m < M; m++)
+#pragma GCC unroll 4
+      for (int v = 0; v < NB; v++) sums[m][v] += weights[m] * lanes[v];
+  }
+}
+
+// The weights of U units at a time: the bias, then [H + I, U · G].
+void pack_forward(const Problem& p, const Sizes& n, Int run, Real* to) {
+  const Int K = n.H + n.I;
+  for (Int unit = 0; unit < n.H; unit++)
+    for (int gate = 0; gate < G; gate++) {
+      const Real* from = p.weights + ((run * G + gate) * n.H + unit) * K;
+      Real* column = to + (unit / U) * (K + 1) * U * G + (unit % U) * G + gate;
+      column[0] = p.biases[(run * G + gate) * n.H + unit];
+      for (Int k = 0; k < K; k++) column[(k + 1) * U * G] = from[k];
+    }
+}
+
+void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const Real* packed, const Real* peepholes) {
+  const Int K = n.H + n.I, rows = n.rows(block), first = run * n.B + block * ROWS;
+  Scratch lanes(2 * (n.Hu + n.I) * ROWS + n.Hu * ROWS);
+  Vec* now = lanes.vectors();                  // [Hu + I, NB]: h of the step before, x of this one
+  Vec* next = now + (n.Hu + n.I) * NB;
+  Vec* c = next + (n.Hu + n.I) * NB;           // [Hu, NB]
+  Real* h = p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Hp;
+  Vec* saved = p.saved ? reinterpret_cast<Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB : nullptr;
+  if (p.h0) to_lanes(p.h0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(now));
+  if (p.c0) to_lanes(p.c0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(c));
+  to_rows(reinterpret_cast<Real*>(now), ROWS, n.H, h, n.Hp);
+  const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;
+  for (Int t = 0; t < n.T; t++, std::swap(now, next)) {
+    to_lanes(x + t * p.x_step, p.x_row, rows, n.I, reinterpret_cast<Real*>(now + n.Hu * NB));
+    const Real* weights = packed;
+    for (Int unit = 0; unit < n.Hu; unit += U, weights += (K + 1) * U * G) {
+      Vec sums[U * G][NB];
+#pragma GCC unroll 16
+      for (int m = 0; m < U * G; m++)
+#pragma GCC unroll 4
+        for (int v = 0; v < NB; v++) sums[m][v] = all(weights[m]);
+      product(weights + U * G, now, n.H, sums);
+      product(weights + (1 + n.H) * U * G, now + n.Hu * NB, n.I, sums);
+#pragma GCC unroll 8
+      for (int u = 0; u < U; u++)
+#pragma GCC unroll 4
+        for (int v = 0; v < NB; v++) {
+          Vec a[G], s[S];
+          for (int gate = 0; gate < G; gate++) a[gate] = sums[u * G + gate][v];
+          next[(unit + u) * NB + v] = Cell::forward(a, c[(unit + u) * NB + v], s, peepholes + (unit + u) * P);
+          if (!saved) continue;
+          for (int k = 0; k < S; k++) saved[u * S * NB + k * NB + v] = s[k];
+        }
+      if (saved) saved += U * S * NB;
+    }
+    to_rows(reinterpret_cast<Real*>(next), ROWS, n.H, h + (t + 1) * n.Bp * n.Hp, n.Hp);
+  }
+  if (p.c_end) to_rows(reinterpret_cast<Real*>(c), rows, n.H, p.c_end + first * n.H, n.H);
+}
+
+// The peepholes as [Hu, P].
+void pack_peepholes(const Problem& p, const Sizes& n, Int run, Real* to) {
+  for (Int unit = 0; unit < n.H; unit++)
+    for (int k = 0; k < P; k++) to[unit * P + k] = p.peepholes[(run * P + k) * n.H + unit];
+}
+
+void forward_group(const Problem& p, const Sizes& n, Int run, Int group) {
+  Scratch packed(n.Hu * G * (n.H + n.I + 1)), peepholes(n.Hu * P);
+  pack_forward(p, n, run, packed.get());
+  pack_peepholes(p, n, run, peepholes.get());
+  for (Int block = group * n.blocks / n.groups; block < (group + 1) * n.blocks / n.groups; block++)
+    forward_block(p, n, run, block, packed.get(), peepholes.get());
+}
+
+// The transposed weights for J of the columns of [h, x] at a time: [N, J]; a row of N is unit · G + gate.
+void pack_backward(const Problem& p, const Sizes& n, Int run, Int columns, Real* to) {
+  const Int K = n.H + n.I;
+  for (Int unit = 0; unit < n.H; unit++)
+    for (int gate = 0; gate < G; gate++) {
+      const Real* from = p.weights + ((run * G + gate) * n.H + unit) * K;
+      for (Int k = 0; k < columns; k++) to[(k / J) * n.N * J + (unit * G + gate) * J + k % J] = from[k];
+    }
+}
+
+// sums [Np, width] += dₛ · rowsₛ for the steps s, in V · LANES of its columns; dₛ is [Np, ROWS], rowsₛ [ROWS, width].
+template <int V>
+void outer_products(const Real* const* d, const Real* const* rows, Int steps, Int Np, Real* sums, Int width) {
+  for (Int n = 0; n < Np; n += J) {
+    Vec acc[J][V];
+    for (int j = 0; j < J; j++)
+      for (int v = 0; v < V; v++) acc[j][v] = *reinterpret_cast<const Vec*>(sums + (n + j) * width + v * LANES);
+    for (Int s = 0; s < steps; s++) {
+      const Real *from = d[s] + n * ROWS, *row = rows[s];
+      for (int b = 0; b < ROWS; b++, row += width) {
+        Vec z[V];
+        for (int v = 0; v < V; v++) z[v] = *reinterpret_cast<const Vec*>(row + v * LANES);
+#pragma GCC unroll 16
+        for (int j = 0; j < J; j++)
+#pragma GCC unroll 4
+          for (int v = 0; v < V; v++) acc[j][v] += from[j * ROWS + b] * z[v];
+      }
+    }
+    for (int j = 0; j < J; j++)
+      for (int v = 0; v < V; v++) *reinterpret_cast<Vec*>(sums + (n + j) * width + v * LANES) = acc[j][v];
+  }
+}
+
+void all_outer_products(const Real* const* d, const Real* const* rows, Int steps, Int width, Int Np, Real* sums) {
+  for (Int k = 0; k < width; k += 2 * LANES) {
+    const Real* at[CHUNK];
+    for (Int s = 0; s < steps; s++) at[s] = rows[s] + k;
+    if (k + LANES < width) outer_products<2>(d, at, steps, Np, sums + k, width);
+    else outer_products<1>(d, at, steps, Np, sums + k, width);
+  }
+}
+
+// sums [N, columns, LANES] += Σ_v dₛ ⊙ lanesₛ for the steps s, the lanes [columns, ROWS] a step.
+void inner_products(const Real* const* d, const Real* const* lanes, Int steps, Int columns, Int N, Real* sums) {
+  Vec* sum = reinterpret_cast<Vec*>(sums);
+  for (Int n = 0; n < N; n++)
+    for (Int k = 0; k < columns; k++, sum++) {
+      Vec acc = *sum;
+      for (Int s = 0; s < steps; s++) {
+        const Vec *one = reinterpret_cast<const Vec*>(d[s] + n * ROWS), *other = reinterpret_cast<const Vec*>(lanes[s] + k * ROWS);
+        for (int v = 0; v < NB; v++) acc += one[v] * other[v];
+      }
+      *sum = acc;
+    }
+}
+
+// What a group sums up, all in one array.
+struct Sums {
+  Real *recurrent;  // of the weights of h [Np, Hp]
+  Real *inputs;     // of those of x, and of the bias: [Np, Ip], or if they are few [Np, I + 1, LANES]
+  Real *peepholes;  // [Hu, P, ROWS]
+
+  Sums(const Sizes& n, Real* start)
+      : recurrent(start), inputs(start + n.Np * n.Hp), peepholes(inputs + n.Np * inputs_width(n)) {}
+  static Int count(const Sizes& n) { return n.Np * (n.Hp + inputs_width(n)) + n.Hu * P * ROWS; }
+  static bool few(const Sizes& n) { return n.I + 1 <= FEW; }
+  static Int inputs_width(const Sizes& n) { return few(n) ? (n.I + 1) * LANES : n.Ip; }
+};
+
+void backward_block(
+    const Problem& p, const Sizes& n, Int run, Int block, const Real* packed, const Real* peepholes, const Sums& sums) {
+  const Int rows = n.rows(block), first = run * n.B + block * ROWS;
+  const Int columns = n.H + (p.d_x ? n.I : 0);
+  Scratch lanes((up(n.H + n.I, J) + n.Hu * 3) * ROWS + CHUNK * n.Np * ROWS), inputs(CHUNK * ROWS * n.Ip);
+  const bool few = Sums::few(n);
+  Vec* dz = lanes.vectors();                        // [columns, NB]: of h, then of x
+  Vec* dh = dz + up(n.H + n.I, J) * NB;             // [Hu, NB]
+  Vec* dc = dh + n.Hu * NB;                         // [Hu, NB]
+  Vec* c_start = dc + n.Hu * NB;                    // [Hu, NB]
+  Real* d = reinterpret_cast<Real*>(c_start + n.Hu * NB);  // [CHUNK, Np, ROWS]
+  const Real* h = p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Hp;
+  const Vec* all_saved = reinterpret_cast<const Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB;
+  const Int flow_start = (run * n.blocks + block) * n.T * n.Hu * NB;
+  const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;
+  if (p.c0) to_lanes(p.c0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(c_start));
+  if (p.d_h_end) add_to_lanes(p.d_h_end + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(dh));
+  if (p.d_c_end) add_to_lanes(p.d_c_end + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(dc));
+  const Real *d_of[CHUNK], *h_of[CHUNK], *x_of[CHUNK];
+  Int slot = 0;
+  for (Int t = n.T - 1; t >= 0; t--) {
+    if (p.d_out)
+      add_to_lanes(
+          p.d_out + run * p.d_run + block * ROWS * p.d_row + t * p.d_step, p.d_row, rows, n.H,
+          reinterpret_cast<Real*>(dh));
+    const Vec* saved = all_saved + t * n.Hu * S * NB;
+    const Vec* before = t ? saved - n.Hu * S * NB : c_start;
+    const Int before_stride = t ? S * NB : NB;
+    Vec* da = reinterpret_cast<Vec*>(d + slot * n.Np * ROWS);  // [Hu, G, NB]
+    for (Int unit = 0; unit < n.Hu; unit++, da += G * NB, saved += S * NB)
+      for (int v = 0; v < NB; v++) {
+        Vec a[G], s[S], dp[P + 1];
+        for (int k = 0; k < S; k++) s[k] = saved[k * NB + v];
+        Vec* sum = reinterpret_cast<Vec*>(sums.peepholes) + unit * P * NB + v;
+        for (int k = 0; k < P; k++) dp[k] = sum[k * NB];
+        Vec &whole_h = dh[unit * NB + v], &whole_c = dc[unit * NB + v];
+        const Vec on = Cell::backward(
+            s, before[unit * before_stride + v], whole_h, whole_c, a, peepholes + unit * P, dp);
+        if (p.flow_h) reinterpret_cast<Vec*>(p.flow_h)[flow_start + (t * n.Hu + unit) * NB + v] = whole_h;
+        if (p.flow_c) reinterpret_cast<Vec*>(p.flow_c)[flow_start + (t * n.Hu + unit) * NB + v] = whole_c;
+        whole_c = on;
+        for (int k = 0; k < P; k++) sum[k * NB] = dp[k];
+        for (int gate = 0; gate < G; gate++) da[gate * NB + v] = a[gate];
+      }
+    const Vec* of_step = reinterpret_cast<const Vec*>(d + slot * n.Np * ROWS);
+    if (!p.cut || p.d_x) {
+      const Int from = p.cut ? n.H / J * J : 0;
+      for (Int k = from; k < columns; k += J) {
+        Vec acc[J][NB] = {};
+        product(packed + k * n.N, of_step, n.N, acc);
+        for (int j = 0; j < J; j++)
+          for (int v = 0; v < NB; v++) dz[(k + j) * NB + v] = acc[j][v];
+      }
+    }
+    if (p.cut) std::memset(dh, 0, n.Hu * ROWS * sizeof(Real));
+    else std::memcpy(dh, dz, n.H * ROWS * sizeof(Real));
+    if (p.d_x)
+      to_rows(
+          reinterpret_cast<Real*>(dz + n.H * NB), rows, n.I,
+          p.d_x + ((run * n.B + block * ROWS) * n.T + t) * n.I, n.T * n.I);
+    Real* z = inputs.get() + slot * ROWS * n.Ip;  // x and 1, as lanes or as rows
+    if (few) {
+      to_lanes(x + t * p.x_step, p.x_row, rows, n.I, z);
+      std::fill_n(z + n.I * ROWS, ROWS, Real(1));
+    } else {
+      for (Int row = 0; row < ROWS; row++) {
+        std::memcpy(z + row * n.Ip, x + std::min(row, rows - 1) * p.x_row + t * p.x_step, n.I * sizeof(Real));
+        z[row * n.Ip + n.I] = 1;
+      }
+    }
+    d_of[slot] = d + slot * n.Np * ROWS;
+    h_of[slot] = h + t * n.Bp * n.Hp;
+    x_of[slot] = z;
+    if (++slot == CHUNK || t == 0) {
+      all_outer_products(d_of, h_of, slot, n.Hp, n.Np, sums.recurrent);
+      if (few) inner_products(d_of, x_of, slot, n.I + 1, n.N, sums.inputs);
+      else all_outer_products(d_of, x_of, slot, n.Ip, n.Np, sums.inputs);
+      slot = 0;
+    }
+  }
+  if (p.d_h0) to_rows(reinterpret_cast<Real*>(dh), rows, n.H, p.d_h0 + first * n.H, n.H);
+  if (p.d_c0) to_rows(reinterpret_cast<Real*>(dc), rows, n.H, p.d_c0 + first * n.H, n.H);
+}
+
+void backward_group(const Problem& p, const Sizes& n, Int run, Int group, const Sums& sums) {
+  const Int columns = n.H + (p.d_x ? n.I : 0);
+  Scratch packed(up(columns, J) * n.N), peepholes(n.Hu * P);
+  pack_backward(p, n, run, columns, packed.get());
+  pack_peepholes(p, n, run, peepholes.get());
+  for (Int block = group * n.blocks / n.groups; block < (group + 1) * n.blocks / n.groups; block++)
+    backward_block(p, n, run, block, packed.get(), peepholes.get(), sums);
+}
+
+// Add up what the groups of a run have summed, in their order.
+void gather(const Problem& p, const Sizes& n, Int run, const std::vector<std::unique_ptr<Scratch>>& sums) {
+  const bool few = Sums::few(n);
+  const Int width = Sums::inputs_width(n);
+  for (Int group = 0; group < n.groups; group++) {
+    const Sums from(n, sums[run * n.groups + group]->get());
+    const auto add = [group](Real& to, Real value) { to = group ? to + value : value; };
+    for (Int unit = 0; unit < n.H; unit++)
+      for (int gate = 0; gate < G; gate++) {
+        const Int at = (run * G + gate) * n.H + unit, row = unit * G + gate;
+        Real* to = p.d_weights + at * (n.H + n.I);
+        for (Int k = 0; k < n.H; k++) add(to[k], from.recurrent[row * n.Hp + k]);
+        for (Int k = 0; k <= n.I; k++) {
+          const Real* sum = from.inputs + row * width + (few ? k * LANES : k);
+          Real value = *sum;
+          for (int lane = 1; few && lane < LANES; lane++) value += sum[lane];
+          add(k < n.I ? to[n.H + k] : p.d_biases[at], value);
+        }
+      }
+    for (Int unit = 0; unit < n.H; unit++)
+      for (int k = 0; k < P; k++) {
+        Real value = 0;
+        for (int b = 0; b < ROWS; b++) value += from.peepholes[(unit * P + k) * ROWS + b];
+        add(p.d_peepholes[(run * P + k) * n.H + unit], value);
+      }
+  }
+}
+
+// Do count pieces of work on so many threads, this one among them; 0 if all went well.
+template <class Work>
+int shared_out(Int count, Int threads, const Work& work) {
+  std::atomic<Int> next{0};
+  std::atomic<int> failed{0};
+  const auto serve = [&] {
+    try {
+      for (Int k = next++; k < count; k = next++) work(k);
+    } catch (...) {  // there is no memory
+      failed = 1;
+    }
+  };
+  std::vector<std::thread> others;
+  try {
+    for (Int k = 1; k < std::min(threads, count); k++) others.emplace_back(serve);
+  } catch (...) {  // fewer threads then
+  }
+  serve();
+  for (std::thread& other : others) other.join();
+  return failed;
+}
+
+}  // namespace
+
+extern "C" {
+
+// Sequences a block has, the padded number of sequences and units, numbers saved a step and sequence.
+void longlag_layout(const Problem* p, Int* to) {
+  const Sizes n(*p);
+  to[0] = ROWS, to[1] = n.Bp, to[2] = n.Hp, to[3] = n.Hu, to[4] = n.Hu * S, to[5] = sizeof(Problem);
+}
+
+int longlag_forward(const Problem* p) {
+  const Sizes n(*p);
+  return shared_out(n.R * n.groups, p->threads, [&](Int k) { forward_group(*p, n, k / n.groups, k % n.groups); });
+}
+
+int longlag_backward(const Problem* p) {
+  const Sizes n(*p);
+  std::vector<std::unique_ptr<Scratch>> sums(n.R * n.groups);
+  int failed = shared_out(n.R * n.groups, p->threads, [&](Int k) {
+    sums[k] = std::make_unique<Scratch>(Sums::count(n));
+    backward_group(*p, n, k / n.groups, k % n.groups, Sums(n, sums[k]->get()));
+  });
+  if (!failed) failed = shared_out(n.R, p->threads, [&](Int run) { gather(*p, n, run, sums); });
+  return failed;
+}
+
+}  // extern "C"

@@ -1,0 +1,110 @@
+// Vectors whose lanes are the sequences of a batch, and the functions of them that a cell needs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#if REAL_BITS == 64
+using Real = double;
+using Whole = int64_t;
+#else
+using Real = float;
+using Whole = int32_t;
+#endif
+
+constexpr int LANES = VECTOR_BYTES / sizeof(Real);
+typedef Real Vec __attribute__((vector_size(VECTOR_BYTES)));
+typedef Whole WholeVec __attribute__((vector_size(VECTOR_BYTES)));
+// The same in memory that begins anywhere
+typedef Real LooseVec __attribute__((vector_size(VECTOR_BYTES), aligned(alignof(Real)), may_alias));
+
+inline Vec all(Real value) { return value - Vec{}; }
+
+// The coefficients of (e^r − 1) / r
+template <int DEGREE>
+struct Series {
+  Real of[DEGREE];
+  constexpr Series() : of() {
+    double factorial = 1;
+    for (int k = 0; k < DEGREE; k++) of[k] = Real(1 / (factorial *= k + 1));
+  }
+};
+
+// e^y = scale · (1 + part), where the part keeps its digits however small y is; y is held between the given ends.
+struct Power {
+  Vec scale, part;
+};
+
+inline Power power(Vec y, Real end) {
+#if REAL_BITS == 64
+  constexpr int mantissa = 52, degree = 13;
+  constexpr Real magic = 6755399441055744.0;  // 1.5 · 2^52: adding it rounds to a whole number, in the low bits
+  constexpr Real ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
+  constexpr Whole one = 0x3FF0000000000000;
+#else
+  constexpr int mantissa = 23, degree = 7;
+  constexpr Real magic = 12582912.0f;  // 1.5 · 2^23
+  constexpr Real ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;
+  constexpr Whole one = 0x3F800000;
+#endif
+  constexpr Real log2_e = 1.4426950408889634;
+  y = y > end ? all(end) : y;  // nan stays nan
+  y = y < -end ? all(-end) : y;
+  Vec whole = y * log2_e + magic;
+  const Vec scale = (Vec)(((WholeVec)whole << mantissa) + one);
+  whole -= magic;
+  const Vec r = (y - whole * ln2_high) - whole * ln2_low;  // |r| ≤ ln 2 / 2
+  // Taylor's series of (e^r − 1) / r, even and odd powers apart so that they run side by side; the first term left out
+  // is below half a unit in the last place
+  constexpr Series<degree> series;
+  const Vec square = r * r;
+  Vec even = all(series.of[degree - 1]), odd = all(series.of[degree - 2]);
+  if constexpr (degree % 2 == 0) std::swap(even, odd);
+#pragma GCC unroll 16
+  for (int k = degree - 3; k >= 0; k--) (k % 2 ? odd : even) = (k % 2 ? odd : even) * square + series.of[k];
+  const Vec part = even + odd * r;
+  return {scale, part * r};
+}
+
+#if REAL_BITS == 64
+constexpr Real EXP_END = 708, TANH_END = 44;
+#else
+constexpr Real EXP_END = 87, TANH_END = 24;
+#endif
+
+inline Vec sigmoid(Vec x) {
+  const Power e = power(-x, EXP_END);
+  return 1 / (1 + (e.scale + e.scale * e.part));
+}
+
+// By e^2x − 1, which keeps the digits of a small x
+inline Vec tanh(Vec x) {
+  const Power e = power(2 * x, TANH_END);
+  const Vec less_one = e.scale * e.part + (e.scale - 1);
+  return less_one / (less_one + 2);
+}
+
+inline Vec relu(Vec x) { return x > 0 ? x : (x <= 0 ? Vec{} : x); }  // nan stays nan
+
+// Exchange lane l of a with lane l − STEP of b, for all l that have the bit STEP
+template <int STEP, size_t... l>
+inline void exchange(Vec& a, Vec& b, std::index_sequence<l...>) {
+#ifdef __clang__
+  const Vec first = __builtin_shufflevector(a, b, (l & STEP ? LANES + l - STEP : l)...);
+  b = __builtin_shufflevector(a, b, (l & STEP ? LANES + l : l + STEP)...);
+#else
+  const Vec first = __builtin_shuffle(a, b, WholeVec{Whole(l & STEP ? LANES + l - STEP : l)...});
+  b = __builtin_shuffle(a, b, WholeVec{Whole(l & STEP ? LANES + l : l + STEP)...});
+#endif
+  a = first;
+}
+
+// Turn LANES vectors into their transpose
+template <int STEP = LANES / 2>
+inline void transpose(Vec (&square)[LANES]) {
+#pragma GCC unroll 16
+  for (int k = 0; k < LANES; k++)
+    if (!(k & STEP)) exchange<STEP>(square[k], square[k + STEP], std::make_index_sequence<LANES>());
+  if constexpr (STEP > 1) transpose<STEP / 2>(square);
+}

@@ -1,0 +1,82 @@
+"""The weights of our cells in the form that the kernel takes: an affine map for each gate, then a pointwise update."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from longlag.cells import (
+    Cell,
+    CoupledLSTMCell,
+    ForgetLSTM2000Cell,
+    GRUCell,
+    IRNNCell,
+    LSTMCell,
+    PeepholeLSTMCell,
+    RNNCell,
+)
+from longlag.engine.native.frame import Packed
+
+
+def fits(cell: Cell) -> bool:
+    """Return whether the kernel has a cell; a subclass may compute something else, so it has none of those."""
+    return type(cell) in _CELLS
+
+
+def names() -> str:
+    """Return the cells that the kernel has."""
+    return ", ".join(kind.__name__ for kind in _CELLS)
+
+
+def packed(cell: Cell) -> Packed:
+    """Return the weights of a cell as those of one run, with a way for the gradient back to its parameters."""
+    update, pack = _CELLS[type(cell)]
+    return pack(cell, update)
+
+
+def update_of(cell: Cell) -> str:
+    """Return the name of the pointwise part of a cell."""
+    return _CELLS[type(cell)][0]
+
+
+def _one_layer(cell: Any, update: str) -> Packed:
+    """Pack a cell whose ``W`` is all that it has."""
+    shape = (1, cell.W.out_features // cell.hidden_size, cell.hidden_size)
+    return Packed(update, cell.W.weight.view(*shape, -1), _bias(cell.W).view(shape))
+
+
+def _bias(layer: nn.Linear) -> Tensor:
+    return layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+
+
+def _peephole(cell: PeepholeLSTMCell, update: str) -> Packed:
+    return _one_layer(cell, update)._replace(peepholes=torch.stack([cell.p_i, cell.p_f, cell.p_o])[None])
+
+
+def _gru(cell: GRUCell, update: str) -> Packed:
+    """Take the candidate's part of h and that of x as two gates."""
+    H, I = cell.hidden_size, cell.input_size  # noqa: E741 -- the field's names
+    of_h, of_x = nn.functional.pad(cell.V.weight, (0, I)), nn.functional.pad(cell.U.weight, (H, 0))
+    biases = torch.cat([_bias(layer) for layer in (cell.W, cell.V, cell.U)]).view(1, 4, H)
+    return Packed(update, torch.cat([cell.W.weight, of_h, of_x]).view(1, 4, H, H + I), biases)
+
+
+def _block_2000(cell: ForgetLSTM2000Cell, update: str) -> Packed:
+    """Give every cell of a block the gates of the block, as weights of its own."""
+    shape = (1, 4, cell.hidden_size)
+    gates, biases = (part.repeat_interleave(cell.block_size, dim=0) for part in (cell.W.weight, _bias(cell.W)))
+    weights, biases = torch.cat([gates, cell.U.weight]), torch.cat([biases, _bias(cell.U)])
+    return Packed(update, weights.view(*shape, -1), biases.view(shape), cut=cell.truncated)
+
+
+#: Cell -> its pointwise part, by its name in ``updates.h``, and what packs it.
+_CELLS: dict[type[Cell], tuple[str, Callable[[Any, str], Packed]]] = {
+    LSTMCell: ("Lstm", _one_layer),
+    PeepholeLSTMCell: ("PeepholeLstm", _peephole),
+    CoupledLSTMCell: ("CoupledLstm", _one_layer),
+    ForgetLSTM2000Cell: ("ForgetBlock", _block_2000),
+    GRUCell: ("Gru", _gru),
+    RNNCell: ("Rnn", _one_layer),
+    IRNNCell: ("Irnn", _one_layer),
+}

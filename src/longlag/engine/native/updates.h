@@ -1,0 +1,145 @@
+// What each cell computes of its pre-activations, and the derivative of that, for one unit of LANES sequences.
+//
+// A cell has GATES pre-activations a unit, each an affine map of [h, x], in the order in which they are packed. It may
+// have PEEPHOLES, weights from the unit's own cell state. Forward it is given the pre-activations a and the memory c,
+// which it replaces, and returns h; what the way back needs is put into s, SAVED vectors, the new memory first. Backward
+// it is given dh, what has reached h, and dc, what has reached c by way of the next step. It replaces dh and dc by the
+// whole gradients of h and c, puts those of the pre-activations into a, and returns what goes on to the memory before.
+#pragma once
+
+#include "lanes.h"
+
+struct Lstm {
+  static constexpr int GATES = 4, SAVED = 6, PEEPHOLES = 0;  // i f g o
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
+    c = f * c + i * g;
+    const Vec squashed = tanh(c);
+    s[0] = c, s[1] = i, s[2] = f, s[3] = g, s[4] = o, s[5] = squashed;
+    return o * squashed;
+  }
+
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec i = s[1], f = s[2], g = s[3], o = s[4], squashed = s[5];
+    dc += dh * o * (1 - squashed * squashed);
+    a[0] = dc * g * i * (1 - i);
+    a[1] = dc * c_before * f * (1 - f);
+    a[2] = dc * i * (1 - g * g);
+    a[3] = dh * squashed * o * (1 - o);
+    return dc * f;
+  }
+};
+
+struct PeepholeLstm {
+  static constexpr int GATES = 4, SAVED = 6, PEEPHOLES = 3;  // i f g o; peepholes of i f o
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real* p) {
+    const Vec i = sigmoid(a[0] + p[0] * c), f = sigmoid(a[1] + p[1] * c), g = tanh(a[2]);
+    c = f * c + i * g;
+    const Vec o = sigmoid(a[3] + p[2] * c), squashed = tanh(c);
+    s[0] = c, s[1] = i, s[2] = f, s[3] = g, s[4] = o, s[5] = squashed;
+    return o * squashed;
+  }
+
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real* p, Vec* dp) {
+    const Vec i = s[1], f = s[2], g = s[3], o = s[4], squashed = s[5];
+    a[3] = dh * squashed * o * (1 - o);
+    dc += dh * o * (1 - squashed * squashed) + a[3] * p[2];
+    a[0] = dc * g * i * (1 - i);
+    a[1] = dc * c_before * f * (1 - f);
+    a[2] = dc * i * (1 - g * g);
+    dp[0] += a[0] * c_before, dp[1] += a[1] * c_before, dp[2] += a[3] * s[0];
+    return dc * f + a[0] * p[0] + a[1] * p[1];
+  }
+};
+
+struct CoupledLstm {
+  static constexpr int GATES = 3, SAVED = 5, PEEPHOLES = 0;  // f g o; i = 1 − f
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec f = sigmoid(a[0]), g = tanh(a[1]), o = sigmoid(a[2]);
+    c = f * c + (1 - f) * g;
+    const Vec squashed = tanh(c);
+    s[0] = c, s[1] = f, s[2] = g, s[3] = o, s[4] = squashed;
+    return o * squashed;
+  }
+
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec f = s[1], g = s[2], o = s[3], squashed = s[4];
+    dc += dh * o * (1 - squashed * squashed);
+    a[0] = dc * (c_before - g) * f * (1 - f);
+    a[1] = dc * (1 - f) * (1 - g * g);
+    a[2] = dh * squashed * o * (1 - o);
+    return dc * f;
+  }
+};
+
+// The blocks of 2000, with g(z) = 2 tanh(z / 2) and h = o tanh(s / 2).
+struct ForgetBlock {
+  static constexpr int GATES = 4, SAVED = 6, PEEPHOLES = 0;  // i f o g
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec i = sigmoid(a[0]), f = sigmoid(a[1]), o = sigmoid(a[2]), g = 2 * tanh(a[3] / 2);
+    c = f * c + i * g;
+    const Vec squashed = tanh(c / 2);
+    s[0] = c, s[1] = i, s[2] = f, s[3] = g, s[4] = o, s[5] = squashed;
+    return o * squashed;
+  }
+
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec i = s[1], f = s[2], g = s[3], o = s[4], squashed = s[5];
+    dc += dh * o * (1 - squashed * squashed) / 2;
+    a[0] = dc * g * i * (1 - i);
+    a[1] = dc * c_before * f * (1 - f);
+    a[2] = dh * squashed * o * (1 - o);
+    a[3] = dc * i * (1 - g * g / 4);
+    return dc * f;
+  }
+};
+
+// The candidate's parts, of h and of x, are two pre-activations: the reset gate acts on the first alone.
+struct Gru {
+  static constexpr int GATES = 4, SAVED = 5, PEEPHOLES = 0;  // r z nh nx
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec r = sigmoid(a[0]), z = sigmoid(a[1]), n = tanh(a[3] + r * a[2]);
+    c = z * c + (1 - z) * n;
+    s[0] = c, s[1] = r, s[2] = z, s[3] = n, s[4] = a[2];
+    return c;
+  }
+
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec r = s[1], z = s[2], n = s[3];
+    dc = dh = dh + dc;
+    a[3] = dh * (1 - z) * (1 - n * n);
+    a[2] = a[3] * r;
+    a[1] = dh * (c_before - n) * z * (1 - z);
+    a[0] = a[3] * s[4] * r * (1 - r);
+    return dh * z;
+  }
+};
+
+struct Rnn {
+  static constexpr int GATES = 1, SAVED = 1, PEEPHOLES = 0;
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = tanh(a[0]); }
+
+  static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    dc = dh = dh + dc;
+    a[0] = dh * (1 - s[0] * s[0]);
+    return Vec{};
+  }
+};
+
+struct Irnn {
+  static constexpr int GATES = 1, SAVED = 1, PEEPHOLES = 0;
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = relu(a[0]); }
+
+  static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    dc = dh = dh + dc;
+    a[0] = s[0] > 0 ? dh : Vec{};
+    return Vec{};
+  }
+};
