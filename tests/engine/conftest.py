@@ -1,12 +1,12 @@
 import pytest
 
-from longlag.engine.native.library import compiler, level, library
+from longlag.engine.native.library import _found, compiler, level
 
 
 @pytest.fixture
 def forgotten():
-    """What this process knows of libraries, of the compiler and of the processor is asked for anew, and afterwards too."""
-    known = (library, level, compiler)
+    """What this process knows of libraries, compiler and processor is asked for anew, and afterwards too."""
+    known = (_found, level, compiler)
     for each in known:
         each.cache_clear()
     yield

@@ -8,13 +8,13 @@ from longlag.cli.assemble import cell_of
 from longlag.cli.configs import conf_dir, settings_of
 from longlag.engine.eager import unroll
 from longlag.flow.gates import gate_figures
-from longlag.flow.tape import Tape
+from longlag.flow.tape import EagerTape
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 
 
 def taped(cell, x):
-    tape = Tape()
+    tape = EagerTape()
     tape(cell.double(), x.double())
     return tape
 

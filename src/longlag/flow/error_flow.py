@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from longlag.flow.gradients import gradients
-from longlag.flow.tape import Tape
+from longlag.flow.tape import Steps, Tape, tape_of
 from longlag.model import SequenceModel
 from longlag.task import Batch
 
@@ -45,8 +45,8 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
     times the product of the forget gates between. Through a stack it is direct in every layer. A cell whose own
     gradient is truncated has both the same.
 
-    Computed in float64 on a copy of the model, in the eager loop, whatever the engine and the precision of training:
-    right down to 2e-308, with ever fewer digits down to 5e-324, below which it is 0, and its logarithm -inf.
+    Computed in float64 on a copy of the model, whatever the engine and the precision of training: right down to 2e-308,
+    with ever fewer digits down to 5e-324, below which it is 0, and its logarithm -inf.
 
     Args:
         model: the model; it is left as it was.
@@ -56,7 +56,7 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(batch.inputs.device.type, enabled=False):
         double = copy.deepcopy(model).double().requires_grad_(False)  # no gradient of the weights is wanted
-        tapes = [Tape() for _ in double.cells]
+        tapes = [tape_of(cell, batch.inputs.double()) for cell in double.cells]
         double.unrolls = list(tapes)
         batch = Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
         last = last_counted(batch.mask)  # [B]
@@ -82,8 +82,8 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
 
 def _whole(
     outputs: Tensor, errors: Tensor, inputs: Tensor, tapes: Sequence[Tape]
-) -> tuple[list[dict[str, Sequence[Tensor]]], Tensor]:
-    """Return for each layer the whole gradients, a tensor [B, …] a step; under ``hidden`` those from outside of it.
+) -> tuple[list[dict[str, Steps]], Tensor]:
+    """Return for each layer the whole gradients by step; under ``hidden`` those from outside of it.
 
     Beside them the gradient of the second half of the batch with respect to the inputs, [B, L, I].
 
@@ -94,32 +94,34 @@ def _whole(
         tapes: of all layers.
 
     """
-    wanted = [(tape, name, tensors) for tape in tapes for name, tensors in tape.recorded().items()]
-    tensors = [tensor for _, _, tensors in wanted for tensor in tensors]
+    wanted = [tensor for tape in tapes for tensor in (tape.hidden, tape.inputs)]
+    recorded = [(k, name, tensors) for k, tape in enumerate(tapes) for name, tensors in tape.recorded().items()]
     B = len(inputs) // 2
-    *found, early = gradients([outputs], [*tensors, inputs], [errors])
-    taken = (gradient[:B] for gradient in found)
-    wholes: dict[Tape, dict[str, Sequence[Tensor]]] = {tape: {} for tape in tapes}
-    for tape, name, tensors in wanted:
-        wholes[tape][name] = [next(taken) for _ in tensors]
-        if name in ("dx", "hidden"):  # which are one tensor each, [B, L, …]
-            wholes[tape][name] = wholes[tape][name][0].unbind(1)
-    return list(wholes.values()), early[B:]
+    of_states = [tensor for _, _, tensors in recorded for tensor in tensors]
+    early, *found = gradients([outputs], [inputs, *wanted, *of_states], [errors])
+    taken = iter(gradient[:B] for gradient in found)
+    wholes: list[dict[str, Steps]] = [
+        {"hidden": next(taken).transpose(0, 1), "dx": next(taken).transpose(0, 1)} for _ in tapes
+    ]
+    for k, name, tensors in recorded:
+        wholes[k][name] = [next(taken) for _ in tensors]
+    for whole, tape in zip(wholes, tapes, strict=True):
+        whole |= {name: steps[:, :B] for name, steps in tape.seen().items()}
+    return wholes, early[B:]
 
 
-def _direct(
-    wholes: Sequence[dict[str, Sequence[Tensor]]], tapes: Sequence[Tape], residual: bool
-) -> list[dict[str, Sequence[Tensor]]]:
-    """Return for each layer the gradients along the direct path, a tensor [B, …] a step."""
-    found: list[dict[str, Sequence[Tensor]]] = []
-    error = list(wholes[-1]["hidden"])  # what reaches a layer's hidden states from above
+def _direct(wholes: Sequence[dict[str, Steps]], tapes: Sequence[Tape], residual: bool) -> list[dict[str, Tensor]]:
+    """Return for each layer the gradients along the direct path by step."""
+    found: list[dict[str, Tensor]] = []
+    error = wholes[-1]["hidden"]  # what reaches a layer's hidden states from above
     for k, tape in reversed(list(enumerate(tapes))):
         direct = tape.direct(error)
         found.insert(0, direct)
         if not direct:
             return [{} for _ in range(k)] + found
+        assert isinstance(error, Tensor)
         passed = direct["dx_direct"]
-        error = [p + e for p, e in zip(passed, error, strict=True)] if residual and k > 0 else list(passed)
+        error = passed + error if residual and k > 0 else passed
     return found
 
 
@@ -134,19 +136,20 @@ def _answered_once(batch: Batch, last: Tensor) -> Batch:
     return batch._replace(mask=only)
 
 
-def _log10_norms(at_steps: Sequence[Tensor]) -> Tensor:
-    """Return log10 of the norm of each sequence's part of the tensors [B, …], one a step: [L, B], real.
+def _log10_norms(at_steps: Steps) -> Tensor:
+    """Return log10 of the norm of each sequence's part of what belongs to the steps: [L, B], real.
 
     The largest number is taken out first: the square of 1e-200 is none.
     """
-    alike = len({tensor.shape for tensor in at_steps}) == 1  # a memory may grow
-    rows = []
-    for part in [torch.stack(list(at_steps))] if alike else [tensor[None] for tensor in at_steps]:
-        flat = (torch.view_as_real(part) if part.is_complex() else part).flatten(2)  # [L or 1, B, …]
-        largest = flat.abs().amax(2)
-        scaled = flat / largest.where(largest > 0, 1.0)[..., None]
-        rows.append(torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=2)))
-    return torch.cat(rows)
+    if not isinstance(at_steps, Tensor):
+        alike = len({tensor.shape for tensor in at_steps}) == 1  # a memory may grow
+        if not alike:
+            return torch.cat([_log10_norms(tensor[None]) for tensor in at_steps])
+        at_steps = torch.stack(list(at_steps))
+    flat = (torch.view_as_real(at_steps) if at_steps.is_complex() else at_steps).flatten(2)  # [L, B, …]
+    largest = flat.abs().amax(2)
+    scaled = flat / largest.where(largest > 0, 1.0)[..., None]
+    return torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=2))
 
 
 def _by_lag(values: Tensor, last: Tensor) -> Tensor:

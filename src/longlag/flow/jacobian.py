@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from longlag.flow.products import Array, log_singular_values, lyapunov_exponents
-from longlag.flow.tape import Tape
+from longlag.flow.tape import EagerTape
 from longlag.model import SequenceModel
 
 _MOST_BYTES = 2**31  # of all Jacobians of a layer; the products take about as much again
@@ -70,7 +70,7 @@ class Spectrum:
         return found
 
 
-def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[Tape]:
+def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[EagerTape]:
     """Run a model over sequences and return what each of its layers read and the states that it went through.
 
     In float64, on a copy of the model, in the eager loop, whatever the engine and the precision of training.
@@ -83,13 +83,13 @@ def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[Tape]:
     """
     with torch.no_grad():
         double = copy.deepcopy(model).double()
-        tapes = [Tape() for _ in double.cells]
+        tapes = [EagerTape() for _ in double.cells]
         double.unrolls = list(tapes)
         double(inputs.double(), lengths)
     return tapes
 
 
-def step_jacobians(tape: Tape, lengths: Tensor) -> StepJacobians:
+def step_jacobians(tape: EagerTape, lengths: Tensor) -> StepJacobians:
     """Return the Jacobians of the steps of a layer, each by itself, with the inputs that it had.
 
     All rows of a Jacobian come from one pass through the cell: it is given each sequence n times over, and the gradient
@@ -175,7 +175,7 @@ class _Parts:
         """Return a state like this one, of other parts."""
         return _like(state, iter([parts[k] for k in self.which]))
 
-    def read(self, tape: Tape) -> list[int]:
+    def read(self, tape: EagerTape) -> list[int]:
         """Return the parts from which a gradient flows into the step after the first."""
         given = [part.detach().clone() for part in self.distinct(tape.states[1])]
         asked = [part.requires_grad_() for part in given if _is_continuous(part)]
@@ -187,7 +187,7 @@ class _Parts:
         return [k for k, part in enumerate(given) if id(part) in flows]
 
 
-def _one_step(tape: Tape, parts: _Parts, read: Sequence[int], n: int, t: int) -> Array:
+def _one_step(tape: EagerTape, parts: _Parts, read: Sequence[int], n: int, t: int) -> Array:
     """Return ∂s_{t+1}/∂s_t, [B, n, n]."""
     state = tape.states[t]
     given = [part.detach().repeat(n, *[1] * (part.dim() - 1)) for part in parts.distinct(state)]  # [n·B, …]

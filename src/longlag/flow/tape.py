@@ -1,6 +1,7 @@
 """A layer's run over time, taken down step by step, so that its gradients and its gates can be asked for."""
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,11 +9,28 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, GatedCell, State
+from longlag.engine import native
+from longlag.engine.native import NoLibraryError
+from longlag.engine.native.taped import TapedRun
 from longlag.flow.gradients import gradients
 
+#: What belongs to all steps: [L, B, …], or one tensor [B, …] a step where a memory grows.
+Steps = Tensor | Sequence[Tensor]
 
-class Tape:
-    """An engine, the eager loop, that keeps every state on the way; it serves one call.
+
+def tape_of(cell: Any, x: Tensor) -> "Tape":
+    """Return a tape for a cell and inputs like ``x``: that of the native engine, or the eager loop's."""
+    if native.fits(cell) and native.refusal(x) is None:
+        try:
+            native.load(cell, x.dtype)
+        except NoLibraryError:
+            return EagerTape()
+        return NativeTape()
+    return EagerTape()
+
+
+class Tape(ABC):
+    """An engine that keeps what it went through; it serves one call.
 
     All that the rest of the network reads passes through ``hidden``, so the gradient of that is what comes from outside
     of the layer, and the gradient of ``inputs`` what goes through the layer's own steps.
@@ -23,6 +41,65 @@ class Tape:
     """What the cell reads, [B, L, I]."""
     hidden: Tensor
     """[B, L, H]."""
+
+    @abstractmethod
+    def __call__(self, cell: Cell, x: Tensor) -> tuple[Tensor, State]:
+        """Run ``cell`` over the sequences ``x`` [B, L, I] from its initial state."""
+
+    @abstractmethod
+    def recorded(self) -> dict[str, list[Tensor]]:
+        """Return what gradients are to be asked for, for each step: ``dh``, and ``dc`` where there is a cell state."""
+
+    @abstractmethod
+    def seen(self) -> dict[str, Tensor]:
+        """Return those gradients, [L, B, …], that it has seen itself on the way back."""
+
+    @abstractmethod
+    def keep(self, count: int) -> None:
+        """Forget all sequences but the first ``count``."""
+
+    @abstractmethod
+    def before(self) -> State:
+        """Return the states before all steps of all sequences as one batch, [L·B, …], detached."""
+
+    @abstractmethod
+    def direct(self, error: Steps) -> dict[str, Tensor]:
+        """Return the gradients along the direct path: ``dx_direct``, and that of the memory as ``dc_direct``.
+
+        Args:
+            error: what reaches the hidden states from outside of the layer, [L, B, H].
+
+        Returns:
+            [L, B, …] each; nothing if the cell has no direct path.
+
+        """
+
+    @functools.cached_property
+    def at_once(self) -> tuple[Tensor, State]:
+        """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
+        return self.inputs.detach().transpose(0, 1).flatten(0, 1), self.before()
+
+    @functools.cached_property
+    def gates(self) -> dict[str, Tensor]:
+        """The gates of all steps of all sequences as one batch, by their names, [L·B, …]; none for a cell without."""
+        if not isinstance(self.cell, GatedCell):
+            return {}
+        with torch.no_grad():
+            return self.cell.gates(*self.at_once)
+
+    @property
+    def has_direct_path(self) -> bool:
+        """Whether the cell says that it has one."""
+        kind = type(self.cell)
+        if not isinstance(self.cell, Cell) or kind.direct_path is Cell.direct_path:  # which is None
+            return False
+        gated = isinstance(self.cell, GatedCell) and kind.direct_path is GatedCell.direct_path
+        return not (gated and self.cell.forget_gate is None)
+
+
+class EagerTape(Tape):
+    """The eager loop, for any cell; its gradients come from autograd."""
+
     states: list[State]
     """The L + 1 states, the initial one first."""
 
@@ -36,40 +113,28 @@ class Tape:
         return self.hidden, (self.hidden[:, -1], self.states[-1][1])
 
     def recorded(self) -> dict[str, list[Tensor]]:
-        """Return what gradients are wanted of: ``hidden`` and the inputs, and for each step h and the memory."""
-        found = {"hidden": [self.hidden], "dx": [self.inputs], "dh": [h for h, _ in self.states[1:]]}
+        """Return h and the memory of each step."""
+        found = {"dh": [h for h, _ in self.states[1:]]}
         if getattr(self.cell, "has_cell_state", False):
             found["dc"] = [self.cell.memory(state) for state in self.states[1:]]
         return found
+
+    def seen(self) -> dict[str, Tensor]:
+        """Return nothing: autograd has them."""
+        return {}
 
     def keep(self, count: int) -> None:
         """Forget all sequences but the first ``count``."""
         self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
         self.states = [_first(state, count) for state in self.states]
 
-    @functools.cached_property
-    def at_once(self) -> tuple[Tensor, State]:
-        """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
-        return self.inputs.detach().transpose(0, 1).flatten(0, 1), _joined(self.states[:-1])
+    def before(self) -> State:
+        """Return the states before all steps, as one batch."""
+        joined: State = _joined(self.states[:-1])
+        return joined
 
-    @functools.cached_property
-    def gates(self) -> dict[str, Tensor]:
-        """The gates of all steps of all sequences as one batch, by their names, [L·B, …]; none for a cell without."""
-        if not isinstance(self.cell, GatedCell):
-            return {}
-        with torch.no_grad():
-            return self.cell.gates(*self.at_once)
-
-    def direct(self, error: Sequence[Tensor]) -> dict[str, Sequence[Tensor]]:
-        """Return the gradients along the direct path by step: ``dx_direct``, and that of the memory as ``dc_direct``.
-
-        Args:
-            error: what reaches the hidden states from outside of the layer, [B, H] for each step.
-
-        Returns:
-            Nothing if the cell has no direct path.
-
-        """
+    def direct(self, error: Steps) -> dict[str, Tensor]:
+        """Return the gradients along the direct path; see :meth:`Tape.direct`."""
         kept = self._kept()
         if kept is None:
             return {}
@@ -89,17 +154,79 @@ class Tape:
         carried = torch.cat(through[::-1])
         dx = gradients([h, memory], [x], [from_outside, carried])[0]
         found = {"dx_direct": dx, "dc_direct": local + carried}
-        return {name: part.unflatten(0, steps[:2]).unbind() for name, part in found.items()}  # type: ignore[no-untyped-call]
+        return {name: part.view(*steps[:2], *part.shape[1:]) for name, part in found.items()}
 
     def _kept(self) -> Tensor | None:
         """Return by what the memory is multiplied along the direct path, in all steps; ``None`` if there is none."""
-        kind = type(self.cell)
-        if not isinstance(self.cell, Cell) or kind.direct_path is Cell.direct_path:  # which is None
+        if not self.has_direct_path:
             return None
-        if isinstance(self.cell, GatedCell) and kind.direct_path is GatedCell.direct_path:
-            return None if self.cell.forget_gate is None else self.gates[self.cell.forget_gate]  # asked for already
+        if isinstance(self.cell, GatedCell) and type(self.cell).direct_path is GatedCell.direct_path:
+            return self.gates[str(self.cell.forget_gate)]  # asked for already
         with torch.no_grad():
             return self.cell.direct_path(*self.at_once)
+
+
+class NativeTape(Tape):
+    """The native engine, which sees the gradients of all states on its way back."""
+
+    def __call__(self, cell: Cell, x: Tensor) -> tuple[Tensor, State]:
+        """Run ``cell`` over the sequences ``x`` [B, L, I] from its initial state."""
+        self.cell, self.inputs = cell, x.view_as(x)
+        self.run = TapedRun(cell, x)
+        self.count = len(x)
+        self._seen: dict[str, Tensor] = {}
+        self.hidden = _Hidden.apply(self.inputs, self)  # type: ignore[no-untyped-call]
+        return self.hidden, (self.hidden[:, -1], None)  # which of the memory nobody asks
+
+    def recorded(self) -> dict[str, list[Tensor]]:
+        """Return nothing: it sees them all."""
+        return {}
+
+    def seen(self) -> dict[str, Tensor]:
+        """Return the gradients of h, and of the cell state if there is one, [L, B, H] each."""
+        return self._seen if self.cell.has_cell_state else {"dh": self._seen["dh"]}
+
+    def back(self, d_hidden: Tensor) -> Tensor:
+        """Send an error [B, L, H] back, and return the gradient of the inputs [B, L, I]."""
+        dx, self._seen["dh"], self._seen["dc"] = self.run.back(d_hidden.transpose(0, 1))
+        return dx.transpose(0, 1)
+
+    def keep(self, count: int) -> None:
+        """Forget all sequences but the first ``count``."""
+        self.count = count
+        self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
+
+    def before(self) -> State:
+        """Return the states before all steps, as one batch."""
+        start = self.cell.initial_state(self.count, dtype=self.inputs.dtype)
+        memory = self.run.memory if self.cell.has_cell_state else self.run.hidden
+        h, c = (
+            torch.cat([first[None], steps[:-1, : self.count]]).flatten(0, 1)
+            for first, steps in zip(start, (self.run.hidden, memory), strict=True)
+        )
+        return h, c
+
+    def direct(self, error: Steps) -> dict[str, Tensor]:
+        """Return the gradients along the direct path; see :meth:`Tape.direct`."""
+        if not self.has_direct_path:
+            return {}
+        whole = torch.zeros_like(self.run.hidden)
+        whole[:, : self.count] = error if isinstance(error, Tensor) else torch.stack(list(error))
+        dx, _, dc = self.run.back(whole, direct=True)
+        return {"dx_direct": dx[:, : self.count], "dc_direct": dc[:, : self.count]}
+
+
+class _Hidden(torch.autograd.Function):
+    """The hidden states [B, L, H] of a tape that has run, with the way back to its inputs."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, tape: NativeTape) -> Tensor:
+        ctx.tape = tape
+        return tape.run.hidden.transpose(0, 1).clone()
+
+    @staticmethod
+    def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor, None]:
+        return ctx.tape.back(d_hidden), None
 
 
 def _first(state: Any, count: int) -> Any:

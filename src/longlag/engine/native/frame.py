@@ -36,7 +36,7 @@ class Packed(NamedTuple):
         weights: [R, G, H, H + I].
         biases: [R, G, H].
         peepholes: [R, P, H], or ``None``.
-        cut: whether no error goes back through ``h``.
+        cut: 1 if no error goes back through ``h``, 2 if neither through peepholes at the step before.
 
     """
 
@@ -44,14 +44,7 @@ class Packed(NamedTuple):
     weights: Tensor
     biases: Tensor
     peepholes: Tensor | None = None
-    cut: bool = False
-
-
-class Flow(NamedTuple):
-    """The whole gradients of all states, [R, B, T, H] each."""
-
-    dh: Tensor
-    dc: Tensor
+    cut: int = 0
 
 
 def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -87,7 +80,7 @@ class _Unroll(torch.autograd.Function):
         biases: Tensor,
         peepholes: Tensor | None,
         update: str,
-        cut: bool,
+        cut: int,
         way_back: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         call = Call(Packed(update, weights, biases, peepholes, cut), x, h0, c0)
@@ -107,19 +100,20 @@ class _Unroll(torch.autograd.Function):
     def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Tensor | None, ...]:
         x, h0, c0, weights, biases, peepholes, h = ctx.saved_tensors
         call = Call(Packed(ctx.update, weights, biases, peepholes, ctx.cut), x, h0, c0)
-        of_x, of_h0, of_c0, *_ = ctx.needs_input_grad
-        R, B, T, I = x.shape  # noqa: E741 -- the field's names
-        found = {
-            "d_weights": torch.empty_like(weights),
-            "d_biases": torch.empty_like(biases),
-            "d_peepholes": None if peepholes is None else torch.empty_like(peepholes),
-            "d_x": x.new_empty(R, B, T, I) if of_x else None,
-            "d_h0": x.new_empty(R, B, call.H) if of_h0 else None,
-            "d_c0": x.new_empty(R, B, call.H) if of_c0 else None,
+        of_x, of_h0, of_c0, *of_weights = ctx.needs_input_grad[:6]
+        state = (len(weights), x.shape[1], call.H)
+        wanted = {
+            "d_x": x.shape if of_x else None,
+            "d_h0": state if of_h0 else None,
+            "d_c0": state if of_c0 else None,
         }
+        if any(of_weights):
+            wanted |= {"d_weights": weights.shape, "d_biases": biases.shape}
+            wanted["d_peepholes"] = None if peepholes is None else peepholes.shape
+        found = {name: None if shape is None else x.new_empty(shape) for name, shape in wanted.items()}
         call.run("backward", h=h, saved=ctx.loan.tensor, d_out=d_out, d_h_end=d_h, d_c_end=d_c, **found)
-        of_weights = (found[name] for name in ("d_weights", "d_biases", "d_peepholes"))
-        return found["d_x"], found["d_h0"], found["d_c0"], *of_weights, None, None, None
+        names = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
+        return *(found.get(name) for name in names), None, None, None
 
 
 class Call:

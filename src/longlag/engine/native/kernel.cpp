@@ -45,7 +45,7 @@ constexpr Int up(Int n, Int to) { return (n + to - 1) / to * to; }
 // All arrays are dense but for x and d_out, whose strides are given in numbers; the last axis of all is dense.
 struct Problem {
   Int runs, batch, steps, inputs, hidden, threads;
-  Int cut;                           // whether no error goes back through h
+  Int cut;  // 1: no error goes back through h; 2: nor through peepholes but the last, which sees the new memory
   const Real *weights, *biases, *peepholes;  // [R, G, H, H + I], [R, G, H], [R, P, H]
   const Real* x;                     // [R, B, T, I]
   Int x_run, x_row, x_step;
@@ -56,7 +56,7 @@ struct Problem {
   const Real* d_out;                 // [R, B, T, H], or null for zeros
   Int d_run, d_row, d_step;
   const Real *d_h_end, *d_c_end;     // [R, B, H], or null for zeros
-  Real *d_weights, *d_biases, *d_peepholes;  // as those
+  Real *d_weights, *d_biases, *d_peepholes;  // as those, or all null
   Real *d_x, *d_h0, *d_c0;           // [R, B, T, I], [R, B, H], [R, B, H], or null
   Real *flow_h, *flow_c;             // the whole gradients of all states, [R, Bp / ROWS, T, Hu, ROWS], or null
 };
@@ -341,6 +341,7 @@ void backward_block(
       to_rows(
           reinterpret_cast<Real*>(dz + n.H * NB), rows, n.I,
           p.d_x + ((run * n.B + block * ROWS) * n.T + t) * n.I, n.T * n.I);
+    if (!p.d_weights) continue;
     Real* z = inputs.get() + slot * ROWS * n.Ip;  // x and 1, as lanes or as rows
     if (few) {
       to_lanes(x + t * p.x_step, p.x_row, rows, n.I, z);
@@ -370,6 +371,8 @@ void backward_group(const Problem& p, const Sizes& n, Int run, Int group, const 
   Scratch packed(up(columns, J) * n.N), peepholes(n.Hu * P);
   pack_backward(p, n, run, columns, packed.get());
   pack_peepholes(p, n, run, peepholes.get());
+  for (Int unit = 0; p.cut == 2 && unit < n.Hu; unit++)
+    std::fill_n(peepholes.get() + unit * P, std::max(P - 1, 0), Real(0));
   for (Int block = group * n.blocks / n.groups; block < (group + 1) * n.blocks / n.groups; block++)
     backward_block(p, n, run, block, packed.get(), peepholes.get(), sums);
 }
@@ -446,7 +449,7 @@ int longlag_backward(const Problem* p) {
     sums[k] = std::make_unique<Scratch>(Sums::count(n));
     backward_group(*p, n, k / n.groups, k % n.groups, Sums(n, sums[k]->get()));
   });
-  if (!failed) failed = shared_out(n.R, p->threads, [&](Int run) { gather(*p, n, run, sums); });
+  if (!failed && p->d_weights) failed = shared_out(n.R, p->threads, [&](Int run) { gather(*p, n, run, sums); });
   return failed;
 }
 

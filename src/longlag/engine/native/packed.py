@@ -67,7 +67,7 @@ def _block_2000(cell: ForgetLSTM2000Cell, update: str) -> Packed:
     shape = (1, 4, cell.hidden_size)
     gates, biases = (part.repeat_interleave(cell.block_size, dim=0) for part in (cell.W.weight, _bias(cell.W)))
     weights, biases = torch.cat([gates, cell.U.weight]), torch.cat([biases, _bias(cell.U)])
-    return Packed(update, weights.view(*shape, -1), biases.view(shape), cut=cell.truncated)
+    return Packed(update, weights.view(*shape, -1), biases.view(shape), cut=int(cell.truncated))
 
 
 #: Cell -> its pointwise part, by its name in ``updates.h``, and what packs it.

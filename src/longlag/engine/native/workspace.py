@@ -17,10 +17,30 @@ class Loan:
     """
 
     def __init__(self, count: int, dtype: torch.dtype) -> None:
-        fitting = [k for k, tensor in enumerate(_free) if tensor.dtype is dtype and count <= len(tensor) <= 2 * count]
-        self.tensor = _free.pop(fitting[-1]) if fitting else torch.empty(count, dtype=dtype)
+        found = _taken(count, dtype)
+        self.tensor = torch.empty(count, dtype=dtype, device="cpu") if found is None else found
 
-    def __del__(self) -> None:
+    def __del__(self, free: list[Tensor] = _free) -> None:
         """Give it back, and forget the one that has waited longest if there are too many."""
-        _free.append(self.tensor)
-        del _free[:-_KEPT]
+        if hasattr(self, "tensor"):  # there was memory for it
+            free.append(self.tensor)
+            del free[:-_KEPT]
+
+
+def _taken(count: int, dtype: torch.dtype) -> Tensor | None:
+    """Take an array that fits, the latest first, if there is one.
+
+    One by one, out of the list: another thread, or a loan that ends meanwhile, may change it at any moment.
+    """
+    others, found = [], None
+    while _free and found is None:
+        try:
+            tensor = _free.pop()
+        except IndexError:  # another thread was faster
+            break
+        if tensor.dtype is dtype and count <= len(tensor) <= 2 * count:
+            found = tensor
+        else:
+            others.append(tensor)
+    _free.extend(reversed(others))
+    return found
