@@ -11,8 +11,6 @@ from torch.autograd.function import once_differentiable
 from longlag.engine.native.library import library
 from longlag.engine.native.workspace import Loan
 
-_LAYOUT = ("rows", "Bp", "Hp", "Hu", "saved", "bytes")
-
 
 class _Problem(ctypes.Structure):
     """What the kernel is told; ``kernel.cpp`` says what each is."""
@@ -87,10 +85,10 @@ class _Unroll(torch.autograd.Function):
         R, B, T, _ = x.shape
         h = x.new_empty(R, T + 1, call.Bp, call.Hp)
         c_end = x.new_empty(R, B, call.H)
-        loan = Loan(R * call.Bp * T * call.saved, x.dtype) if way_back else None
-        call.run("forward", h=h, saved=None if loan is None else loan.tensor, c_end=c_end)
-        ctx.loan, ctx.update, ctx.cut = loan, update, cut
-        ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, h)
+        ctx.loan = Loan(R * call.Bp * T * call.saved, x.dtype) if way_back else None
+        call.run("forward", h=h, saved=None if ctx.loan is None else ctx.loan.tensor, c_end=c_end)
+        ctx.call = call
+        ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, h)  # it points at them; this sees if they change
         ctx.set_materialize_grads(False)
         hidden = h[:, 1:, :B, : call.H].transpose(1, 2)
         return hidden, hidden[:, :, -1].clone(), c_end
@@ -98,8 +96,8 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, h0, c0, weights, biases, peepholes, h = ctx.saved_tensors
-        call = Call(Packed(ctx.update, weights, biases, peepholes, ctx.cut), x, h0, c0)
+        x, _, _, weights, biases, peepholes, _ = ctx.saved_tensors
+        call: Call = ctx.call
         of_x, of_h0, of_c0, *of_weights = ctx.needs_input_grad[:6]
         state = (len(weights), x.shape[1], call.H)
         wanted = {
@@ -111,7 +109,7 @@ class _Unroll(torch.autograd.Function):
             wanted |= {"d_weights": weights.shape, "d_biases": biases.shape}
             wanted["d_peepholes"] = None if peepholes is None else peepholes.shape
         found = {name: None if shape is None else x.new_empty(shape) for name, shape in wanted.items()}
-        call.run("backward", h=h, saved=ctx.loan.tensor, d_out=d_out, d_h_end=d_h, d_c_end=d_c, **found)
+        call.run("backward", d_out=d_out, d_h_end=d_h, d_c_end=d_c, **found)
         names = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
         return *(found.get(name) for name in names), None, None, None
 
@@ -128,55 +126,91 @@ class Call:
     """
 
     def __init__(self, packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
+        _check(packed, x, h0, c0)
         self.library = library(packed.update, x.dtype)
         self.H = packed.weights.shape[2]
-        x = _rows(x)
-        self._kept: list[Tensor] = []  # as long as the kernel may look at them
+        self._seen: dict[str, Tensor] = {}  # what the kernel may look at
         R, B, T, I = x.shape  # noqa: E741 -- the field's names
         self.problem = _Problem(R, B, T, I, self.H, torch.get_num_threads(), packed.cut)
-        self._point(weights=packed.weights, biases=packed.biases, peepholes=packed.peepholes, h0=h0, c0=c0)
+        self._at = ctypes.byref(self.problem)
+        self._point("weights", packed.weights)
+        self._point("biases", packed.biases)
+        self._point("peepholes", packed.peepholes)
+        self._point("h0", h0)
+        self._point("c0", c0)
         self._point_at_rows("x", x)
-        sizes = (ctypes.c_int64 * len(_LAYOUT))()
-        self.library.longlag_layout(ctypes.byref(self.problem), sizes)
-        found = dict(zip(_LAYOUT, sizes, strict=True))
-        assert found["bytes"] == ctypes.sizeof(_Problem)
-        self.rows, self.Bp, self.Hp, self.Hu, self.saved = (found[name] for name in _LAYOUT[:-1])
+        sizes = (ctypes.c_int64 * 6)()
+        self.library.longlag_layout(self._at, sizes)
+        self.rows, self.Bp, self.Hp, self.Hu, self.saved, known = sizes
+        assert known == ctypes.sizeof(_Problem)
 
     def run(self, way: str, d_out: Tensor | None = None, **arrays: Tensor | None) -> None:
-        """Run it ``forward`` or ``backward``.
+        """Run it ``forward`` or ``backward``; what the first was given the second has too.
 
         Raises:
             MemoryError: there is not enough memory.
 
         """
-        if d_out is not None:
-            self._point_at_rows("d_out", _rows(d_out))
-        self._point(**arrays)
-        if getattr(self.library, f"longlag_{way}")(ctypes.byref(self.problem)):
+        self._point_at_rows("d_out", d_out)
+        for name, array in arrays.items():
+            self._point(name, array)
+        if (self.library.longlag_forward if way == "forward" else self.library.longlag_backward)(self._at):
             raise MemoryError("there is no memory for the native engine")
 
-    def _point(self, **arrays: Tensor | None) -> None:
-        for name, array in arrays.items():
-            if array is not None:
-                dense = array.contiguous()
-                self._kept.append(dense)
-                setattr(self.problem, name, dense.data_ptr())
+    def _point(self, name: str, array: Tensor | None) -> None:
+        if array is not None:
+            self._seen[name] = array = array.resolve_neg().contiguous()
+        setattr(self.problem, name, None if array is None else array.data_ptr())
 
-    def _point_at_rows(self, name: str, array: Tensor) -> None:
-        self._kept.append(array)
+    def _point_at_rows(self, name: str, array: Tensor | None) -> None:
+        if array is None:
+            setattr(self.problem, name, None)
+            return
+        self._seen[name] = array = _rows(array)
         setattr(self.problem, name, array.data_ptr())
-        for axis, stride in zip(("run", "row", "step"), array.stride(), strict=False):
-            setattr(self.problem, f"{name[0]}_{axis}", stride)
+        run, row, step, _ = array.stride()
+        setattr(self.problem, f"{name[0]}_run", run)
+        setattr(self.problem, f"{name[0]}_row", row)
+        setattr(self.problem, f"{name[0]}_step", step)
 
 
 def _rows(array: Tensor) -> Tensor:
     """Return an array [R, B, T, …] whose last axis is dense."""
+    array = array.resolve_neg()
     return array if array.stride(-1) == 1 or array.shape[-1] == 1 else array.contiguous()
 
 
+def _check(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
+    """Check what the kernel takes on trust.
+
+    Raises:
+        ValueError: a size, a type or a device is not the one that goes with the others.
+
+    """
+    R, _, H, K = packed.weights.shape
+    if x.ndim != 4 or x.shape[0] != R or x.shape[2] == 0 or x.shape[3] != K - H:
+        raise ValueError(f"engine=native wants inputs [R={R}, B, T, I={K - H}] of at least one step; got {[*x.shape]}")
+    for state in (h0, c0):
+        if state is not None and state.shape != (R, x.shape[1], H):
+            raise ValueError(f"engine=native wants states [R={R}, B={x.shape[1]}, H={H}]; got {[*state.shape]}")
+    for array in packed.weights, packed.biases, packed.peepholes, h0, c0:
+        if array is not None and (array.dtype is not x.dtype or array.device != x.device):
+            raise ValueError(
+                "engine=native wants inputs, states and weights of one type on one device; "
+                f"got {x.dtype} on {x.device} and {array.dtype} on {array.device}"
+            )
+
+
 def stacked(packs: Sequence[Packed]) -> Packed:
-    """Return the weights of several runs as one."""
+    """Return the weights of several runs as one.
+
+    Raises:
+        ValueError: they are not of one kind and shape.
+
+    """
     first = packs[0]
+    if any((p.update, p.cut, p.weights.shape) != (first.update, first.cut, first.weights.shape) for p in packs):
+        raise ValueError("engine=native runs cells of one kind and shape at once")
     if len(packs) == 1:
         return first
     weights, biases = (torch.cat([getattr(pack, name) for pack in packs]) for name in ("weights", "biases"))

@@ -87,8 +87,8 @@ struct Sizes {
 
   explicit Sizes(const Problem& p)
       : R(p.runs), B(p.batch), T(p.steps), I(p.inputs), H(p.hidden), Hu(up(H, U)), Hp(up(H, LANES)),
-        Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS), groups(std::min(blocks, GROUPS)),
-        Bp(blocks * ROWS) {}
+        Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS),
+        groups(std::clamp<Int>(blocks, 1, GROUPS)), Bp(blocks * ROWS) {}
   Int rows(Int block) const { return std::min<Int>(ROWS, B - block * ROWS); }
 };
 

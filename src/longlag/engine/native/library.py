@@ -141,7 +141,7 @@ def _built(path: Path, flags: tuple[str, ...]) -> Path:
 
 
 def _keep(made: Path, kept: Path) -> bool:
-    """Put a library into the cache, whole or not at all, with its digest beside it, and return whether that was done."""
+    """Put a library into the cache, whole or not at all, with its digest beside it; return whether that was done."""
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="building-", dir=kept.parent) as building:
