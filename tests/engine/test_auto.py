@@ -57,5 +57,7 @@ def test_it_is_said_once_in_the_log(caplog):
 
 def test_an_unknown_engine_is_refused():
     assert isinstance(engine_for("auto", LSTMCell(2, 3)), Auto)
-    with pytest.raises(ValueError, match="engine must be one of auto, eager, native, torch, scan; got 'warp'"):
+    with pytest.raises(
+        ValueError, match="engine must be one of auto, eager, native, torch, scan, compiled; got 'warp'"
+    ):
         engine_for("warp", nn.Identity())

@@ -310,7 +310,7 @@ void backward_block(
     const Vec* before = t ? saved - n.Hu * S * NB : c_start;
     const Int before_stride = t ? S * NB : NB;
     Vec* da = reinterpret_cast<Vec*>(d + slot * n.Np * ROWS);  // [Hu, G, NB]
-    for (Int unit = 0; unit < n.Hu; unit++, da += G * NB, saved += S * NB)
+    for (Int unit = 0; unit < n.H; unit++, da += G * NB, saved += S * NB)  // what is over may be nan, and stays out
       for (int v = 0; v < NB; v++) {
         Vec a[G], s[S], dp[P + 1];
         for (int k = 0; k < S; k++) s[k] = saved[k * NB + v];

@@ -31,12 +31,12 @@ struct Series {
   }
 };
 
-// e^y = scale · (1 + part), where the part keeps its digits however small y is; y is held between the given ends.
+// e^y = scale · (1 + part), where the part keeps its digits however small y is; y is held between the two ends.
 struct Power {
   Vec scale, part;
 };
 
-inline Power power(Vec y, Real end) {
+inline Power power(Vec y, Real low, Real high) {
 #if REAL_BITS == 64
   constexpr int mantissa = 52, degree = 13;
   constexpr Real magic = 6755399441055744.0;  // 1.5 · 2^52: adding it rounds to a whole number, in the low bits
@@ -49,8 +49,8 @@ inline Power power(Vec y, Real end) {
   constexpr Whole one = 0x3F800000;
 #endif
   constexpr Real log2_e = 1.4426950408889634;
-  y = y > end ? all(end) : y;  // nan stays nan
-  y = y < -end ? all(-end) : y;
+  y = y > high ? all(high) : y;  // nan stays nan
+  y = y < low ? all(low) : y;
   Vec whole = y * log2_e + magic;
   const Vec scale = (Vec)(((WholeVec)whole << mantissa) + one);
   whole -= magic;
@@ -67,20 +67,21 @@ inline Power power(Vec y, Real end) {
   return {scale, part * r};
 }
 
+// At the high end e^y is infinite, so that a gate that is shut is 0
 #if REAL_BITS == 64
-constexpr Real EXP_END = 708, TANH_END = 44;
+constexpr Real EXP_LOW = -708, EXP_HIGH = 709.9, TANH_END = 44;
 #else
-constexpr Real EXP_END = 87, TANH_END = 24;
+constexpr Real EXP_LOW = -87, EXP_HIGH = 89, TANH_END = 24;
 #endif
 
 inline Vec sigmoid(Vec x) {
-  const Power e = power(-x, EXP_END);
+  const Power e = power(-x, EXP_LOW, EXP_HIGH);
   return 1 / (1 + (e.scale + e.scale * e.part));
 }
 
 // By e^2x − 1, which keeps the digits of a small x
 inline Vec tanh(Vec x) {
-  const Power e = power(2 * x, TANH_END);
+  const Power e = power(2 * x, -TANH_END, TANH_END);
   const Vec less_one = e.scale * e.part + (e.scale - 1);
   return less_one / (less_one + 2);
 }

@@ -139,7 +139,7 @@ struct Irnn {
 
   static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
     dc = dh = dh + dc;
-    a[0] = s[0] > 0 ? dh : Vec{};
+    a[0] = s[0] <= 0 ? Vec{} : dh;  // nan stays nan
     return Vec{};
   }
 };
