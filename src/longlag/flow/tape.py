@@ -1,6 +1,7 @@
 """A layer's run over time, taken down step by step, so that its gradients and its gates can be asked for."""
 
 import functools
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -221,12 +222,12 @@ class _Hidden(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, tape: NativeTape) -> Tensor:
-        ctx.tape = tape
+        ctx.tape = weakref.ref(tape)  # which holds what holds this, out of the sight of the garbage collector
         return tape.run.hidden.transpose(0, 1).clone()
 
     @staticmethod
     def backward(ctx: Any, d_hidden: Tensor) -> tuple[Tensor, None]:
-        return ctx.tape.back(d_hidden), None
+        return ctx.tape().back(d_hidden), None
 
 
 def _first(state: Any, count: int) -> Any:

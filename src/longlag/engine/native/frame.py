@@ -11,6 +11,10 @@ from torch.autograd.function import once_differentiable
 from longlag.engine.native.library import library
 from longlag.engine.native.workspace import Loan
 
+_Sizes = ctypes.c_int64 * 6
+#: What both ways look at. All else goes when a way is done: an output that is kept holds the call that holds it.
+_BOTH_WAYS = {"weights", "biases", "peepholes", "x", "h0", "c0", "h", "saved"}
+
 
 class _Problem(ctypes.Structure):
     """What the kernel is told; ``kernel.cpp`` says what each is."""
@@ -139,7 +143,7 @@ class Call:
         self._point("h0", h0)
         self._point("c0", c0)
         self._point_at_rows("x", x)
-        sizes = (ctypes.c_int64 * 6)()
+        sizes = _Sizes()
         self.library.longlag_layout(self._at, sizes)
         self.rows, self.Bp, self.Hp, self.Hu, self.saved, known = sizes
         assert known == ctypes.sizeof(_Problem)
@@ -154,7 +158,9 @@ class Call:
         self._point_at_rows("d_out", d_out)
         for name, array in arrays.items():
             self._point(name, array)
-        if (self.library.longlag_forward if way == "forward" else self.library.longlag_backward)(self._at):
+        failed = (self.library.longlag_forward if way == "forward" else self.library.longlag_backward)(self._at)
+        self._seen = {name: array for name, array in self._seen.items() if name in _BOTH_WAYS}
+        if failed:
             raise MemoryError("there is no memory for the native engine")
 
     def _point(self, name: str, array: Tensor | None) -> None:

@@ -31,12 +31,13 @@ struct Series {
   }
 };
 
-// e^y = scale · (1 + part), where the part keeps its digits however small y is; y is held between the two ends.
+// e^y = scale · (1 + part), where the part keeps its digits however small y is; a y below −end is taken as −end, and one
+// above end as the number beyond.
 struct Power {
   Vec scale, part;
 };
 
-inline Power power(Vec y, Real low, Real high) {
+inline Power power(Vec y, Real end, Real beyond) {
 #if REAL_BITS == 64
   constexpr int mantissa = 52, degree = 13;
   constexpr Real magic = 6755399441055744.0;  // 1.5 · 2^52: adding it rounds to a whole number, in the low bits
@@ -49,8 +50,8 @@ inline Power power(Vec y, Real low, Real high) {
   constexpr Whole one = 0x3F800000;
 #endif
   constexpr Real log2_e = 1.4426950408889634;
-  y = y > high ? all(high) : y;  // nan stays nan
-  y = y < low ? all(low) : y;
+  y = y > end ? all(beyond) : y;  // nan stays nan
+  y = y < -end ? all(-end) : y;
   Vec whole = y * log2_e + magic;
   const Vec scale = (Vec)(((WholeVec)whole << mantissa) + one);
   whole -= magic;
@@ -67,21 +68,21 @@ inline Power power(Vec y, Real low, Real high) {
   return {scale, part * r};
 }
 
-// At the high end e^y is infinite, so that a gate that is shut is 0
+// e^EXP_INFINITE is infinite, so that a gate that is shut is 0
 #if REAL_BITS == 64
-constexpr Real EXP_LOW = -708, EXP_HIGH = 709.9, TANH_END = 44;
+constexpr Real EXP_END = 708, EXP_INFINITE = 709.9, TANH_END = 44;
 #else
-constexpr Real EXP_LOW = -87, EXP_HIGH = 89, TANH_END = 24;
+constexpr Real EXP_END = 87, EXP_INFINITE = 89, TANH_END = 24;
 #endif
 
 inline Vec sigmoid(Vec x) {
-  const Power e = power(-x, EXP_LOW, EXP_HIGH);
+  const Power e = power(-x, EXP_END, EXP_INFINITE);
   return 1 / (1 + (e.scale + e.scale * e.part));
 }
 
 // By e^2x − 1, which keeps the digits of a small x
 inline Vec tanh(Vec x) {
-  const Power e = power(2 * x, -TANH_END, TANH_END);
+  const Power e = power(2 * x, TANH_END, TANH_END);
   const Vec less_one = e.scale * e.part + (e.scale - 1);
   return less_one / (less_one + 2);
 }
