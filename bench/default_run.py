@@ -1,8 +1,9 @@
-"""The default run against a bare PyTorch loop over the same model and data: milliseconds a step, side by side.
+"""The default run against bare PyTorch loops over the same model and data: milliseconds a step, side by side.
 
-``make bench`` runs it. The default run is timed whole: Lightning, validation, checkpoints, the early gradient,
-metrics.csv and W&B's offline file. The bare loop has none of that: loss, backward, Adam. Both take the same number of
-steps and are run in turn, several times over, each of them first in every other pair; the ratio is taken pair by pair.
+``make bench`` runs it. The default run is timed whole: Lightning, validation, checkpoints, the error flow, metrics.csv
+and W&B's offline file. A bare loop has none of that: loss, backward, Adam; there is one over the eager loop of the
+cell, one over PyTorch's fused module and one over the native engine. All take the same number of steps and are run in
+turn, in another order each round; the ratios are taken round by round.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from longlag.cli.assemble import assemble
 from longlag.cli.configs import settings_of
 from longlag.runs import RunFolder
 from longlag.training.run import RunPlan, train_run
+
+BARE = ("eager", "torch", "native")
 
 
 def plan(folder: Path, overrides: list[str]) -> RunPlan:
@@ -50,30 +53,33 @@ def bare_loop(made: RunPlan, steps: int) -> float:
 
 
 def main() -> None:
-    """Print a line a pair, and the medians."""
+    """Print a line a round, and the medians."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="as for longlag train")
     options = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    print(f"{options.steps} steps; milliseconds a step\npair  default run  bare loop  ratio")
-    pairs = []
+    names = ["default run", *(f"bare {engine}" for engine in BARE)]
+    print(f"{options.steps} steps; milliseconds a step\nround  {'  '.join(f'{name:>12}' for name in names)}")
+    rounds = []
     with tempfile.TemporaryDirectory() as folder:
-        bare_loop(plan(Path(folder) / "warm", options.overrides), 20)
-        for k in range(options.pairs):
-            made = plan(Path(folder) / str(k), [f"trainer.max_steps={options.steps}", *options.overrides])
-            if k % 2 == 0:
-                run_s, bare_s = default_run(made), bare_loop(made, options.steps)
-            else:
-                bare_s, run_s = bare_loop(made, options.steps), default_run(made)
-            ours, bare = 1000 * run_s / options.steps, 1000 * bare_s / options.steps
-            pairs.append((ours, bare, ours / bare))
-            print(f"{k + 1:4}  {ours:11.2f}  {bare:9.2f}  {ours / bare:5.3f}", flush=True)
-    medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
-    print(f" med  {medians[0]:11.2f}  {medians[1]:9.2f}  {medians[2]:5.3f}")
-    ratios = [ratio for *_, ratio in pairs]
-    print(f"ratio: min {min(ratios):.3f}, median {medians[2]:.3f}, max {max(ratios):.3f}")
+        default_run(plan(Path(folder) / "warm", ["trainer.max_steps=20", *options.overrides]))
+        for k in range(options.rounds):
+            taken = {}
+            for name in names[k % len(names) :] + names[: k % len(names)]:
+                engine = name.removeprefix("bare ")
+                chosen = [f"trainer.max_steps={options.steps}", *options.overrides]
+                chosen += [f"engine={engine}"] if engine in BARE else []
+                made = plan(Path(folder) / f"{k}-{engine}", chosen)
+                taken[name] = bare_loop(made, options.steps) if engine in BARE else default_run(made)
+            rounds.append({name: 1e3 * seconds / options.steps for name, seconds in taken.items()})
+            print(f"{k + 1:5}  {'  '.join(f'{rounds[-1][name]:12.2f}' for name in names)}", flush=True)
+    print(f"  med  {'  '.join(f'{statistics.median(taken[name] for taken in rounds):12.2f}' for name in names)}")
+    for name in names[1:]:
+        found = [taken[name] / taken["default run"] for taken in rounds]
+        low, median, high = min(found), statistics.median(found), max(found)
+        print(f"{name} / default run: min {low:.2f}, median {median:.2f}, max {high:.2f}")
 
 
 if __name__ == "__main__":
