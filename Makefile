@@ -38,8 +38,8 @@ lint: setup  ## format, lint, types, and who may import whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-slurm-check: setup  ## grids on a true SLURM of one node on this machine (root; Debian)
-	@tests/cluster/one_node_slurm $(BIN)/pytest -q -m cluster tests/cluster/test_slurm.py
+slurm-check: setup  ## grids on a true SLURM of two nodes on this machine (root; Debian)
+	@tests/cluster/small_slurm $(BIN)/pytest -q -m cluster tests/cluster/test_slurm.py
 
 ray-check: setup  ## grids on a true Ray on this machine (brings 422 MB)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
@@ -85,8 +85,10 @@ pictures: setup  ## the pictures in docs/tasks.md
 bench-drawing: setup  ## drawing a batch of every task against training on it
 	@$(BIN)/python bench/drawing.py
 
-bench-engines: setup  ## the engines against the eager loop and PyTorch's own modules
-	@$(BIN)/python bench/engines.py
+bench-engines: setup  ## the tables of docs/benchmarks.md: every way to run a cell, against each other and the floor
+	@$(BIN)/longlag bench --md - --png docs/pictures/speed.png
+	@$(BIN)/longlag bench H=64 B=32,256 T=100,1000 R=1 --md -
+	@$(BIN)/longlag bench cell=min_lstm,min_gru,lru H=32 B=32,256 T=100,1000 R=1 --md -
 
 bench-launcher: setup  ## a grid of 16 default runs, one after the other against several at once
 	@$(BIN)/python bench/launcher.py
@@ -94,8 +96,9 @@ bench-launcher: setup  ## a grid of 16 default runs, one after the other against
 bench-probe: setup  ## what measuring the error flow costs
 	@$(BIN)/python bench/probe.py
 
-bench: setup  ## the default run against a bare PyTorch loop
+bench: setup  ## the default run against bare PyTorch loops, and where its time goes
 	@$(BIN)/python bench/default_run.py
+	@$(BIN)/python bench/account.py
 
 clean:  ## remove .venv and the caches; outputs/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

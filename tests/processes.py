@@ -39,6 +39,28 @@ def wait_for_checkpoint(process: subprocess.Popen[str], study: Path) -> None:
         time.sleep(0.05)
 
 
+def processes_of(parent: int) -> list[int]:
+    """The processes that were started by a process, and by those: where they import from says who did."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (place / "environ").read_bytes().split(b"\0")
+            state = (place / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            continue
+        if f"LONGLAG_PARENT={parent}".encode() in told and state != "Z":
+            found.append(int(place.name))
+    return found
+
+
+def assert_gone(parent: int) -> None:
+    """Wait until a process has none left that it, or one of those, has started."""
+    deadline = time.monotonic() + 10
+    while left := processes_of(parent):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
 def _found(study: Path) -> bool:
     try:
         return bool(list(study.glob("*/checkpoints/last.ckpt")))

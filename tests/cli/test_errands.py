@@ -28,11 +28,11 @@ class Callbacks:
 
 @pytest.fixture
 def batch():
-    return Batch([], HydraContext(config_loader=None, callbacks=Callbacks()), print, Console(stderr=True))
+    return Batch(HydraContext(config_loader=None, callbacks=Callbacks()), print, Console(stderr=True))
 
 
 def errand(folder):
-    return Errand(0, Job({}, RunFolder(folder), fresh=False, resumed=False), "a run", "", {})
+    return Errand(0, Job({}, RunFolder(folder), fresh=False, resumed=False), "a run", "", 1, {})
 
 
 def ended(batch, folder, state, fail_fast=False):

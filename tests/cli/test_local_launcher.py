@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 from printed import runs, table
-from processes import started
+from processes import assert_gone, processes_of, started
 
 from longlag.cli.configs import settings_of
+from longlag.cli.errands import Errand
 from longlag.cli.jobs import Job
-from longlag.cli.pool import Order, Pool
+from longlag.cli.pool import Pool
 from longlag.cli.settings import folder_name
 from longlag.cli.slots import Slots
 from longlag.runs import RunFolder
@@ -76,27 +77,6 @@ def assert_same(one, other):
     assert read_metrics(one.folder.metrics) == read_metrics(other.folder.metrics)
     assert read_error_flow(one.folder.error_flow) == read_error_flow(other.folder.error_flow)
     assert {path.name for path in one.folder.path.iterdir()} == {path.name for path in other.folder.path.iterdir()}
-
-
-def processes_of(parent):
-    """The processes that were started by a process, and by those: where they import from says who did."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            told = (place / "environ").read_bytes().split(b"\0")
-            state = (place / "stat").read_text().rsplit(")", 1)[1].split()[0]
-        except OSError:
-            continue
-        if f"LONGLAG_PARENT={parent}".encode() in told and state != "Z":
-            found.append(int(place.name))
-    return found
-
-
-def assert_gone(parent):
-    deadline = time.monotonic() + 10
-    while left := processes_of(parent):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
 
 
 def wait_for(process, study, pattern, count):
@@ -314,8 +294,8 @@ def test_a_worker_keeps_to_its_gpus_and_threads(tiny, meeting, tmp_path, monkeyp
         for seed in (0, 1):
             settings = settings_of([*tiny, *meeting, f"seed={seed}"])
             job = Job(settings, RunFolder(tmp_path / str(seed)), fresh=False, resumed=False)
-            assert pool.begin(Order(seed, job, "a run", "", 1, {}))
-        assert not pool.begin(Order(2, job, "a run", "", 1, {}))
+            assert pool.begin(Errand(seed, job, "a run", "", 1, {}))
+        assert not pool.begin(Errand(2, job, "a run", "", 1, {}))
         ended = []
         while pool.busy:
             ended += [event["ended"] for _, event in pool.events(0.1) if "ended" in event]
@@ -332,7 +312,13 @@ def test_a_worker_keeps_to_its_gpus_and_threads(tiny, meeting, tmp_path, monkeyp
     [
         ("hydra.launcher.jobs=0", "hydra.launcher.jobs must be a positive integer, got 0"),
         ("hydra.launcher.threads=many", "hydra.launcher.threads must be a positive integer, got 'many'"),
-        ("hydra.launcher.jbos=2", "no key 'hydra.launcher.jbos'"),
+        ("hydra.launcher.jbos=2", "no key 'hydra.launcher.jbos'; did you mean hydra.launcher.jobs?\n"),
+        ("+hydra.launcher.jbos=2", "no key 'hydra.launcher.jbos'; did you mean hydra.launcher.jobs?\n"),
+        ("hydra.launchr.jobs=2", "no key 'hydra.launchr.jobs'; did you mean hydra.launcher.jobs?\n"),
+        (
+            "hydra.launcher.workers=2",
+            "no key 'hydra.launcher.workers'; hydra.launcher has jobs, jobs_per_gpu, threads\n",
+        ),
     ],
 )
 def test_a_wrong_request_costs_one_line(longlag, tiny, wrong, line):
@@ -341,6 +327,25 @@ def test_a_wrong_request_costs_one_line(longlag, tiny, wrong, line):
     assert said.err.startswith(f"longlag: {line}")
     assert said.err.count("\n") == 1
     assert runs() == [] if Path("outputs/default").exists() else True
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        (
+            ["hydra.launcher.jobs=2"],
+            "no key 'hydra.launcher.jobs'; there is none with this choice of hydra/launcher\n",
+        ),
+        (
+            ["hydra/launcher=slurm", "hydra.launcher.timeout=2"],
+            "no key 'hydra.launcher.timeout'; did you mean hydra.launcher.timeout_min?\n",
+        ),
+        (["hydra.jb.chdir=true"], "no key 'hydra.jb.chdir'; did you mean hydra.job.chdir?\n"),
+    ],
+)
+def test_a_wrong_key_of_hydra_s_names_one_of_the_launcher_that_is_chosen(longlag, tiny, wrong, line):
+    said = longlag("train", "-m", *tiny, "seed=0,1", *wrong)
+    assert (said.code, said.err) == (2, f"longlag: {line}")
 
 
 def test_no_torch_is_imported_for_a_help_text_or_by_hydra_s_look_at_its_plugins():

@@ -13,6 +13,7 @@ GRIDS = [
     ["experiment=demo,xor_rates", "seed=0,1"],
     ["optimizer.lr=1e-3,1e-2", "trainer.max_steps=5", "+trainer.limit_val_batches=1,2", "study=a-b"],
     ["cell._target_=longlag.cells.RNNCell", "~cell.forget_bias", "seed=0,1"],
+    ["task.splits={val_size: 64},{test_size: 32}", "seed=0,1"],
     ["model.layers=1,2", "model={layers: 3, dropout: 0.1, residual: false, readout_bias: true}"],
     ["task/splits=endless,fixed", "task.splits.val_size=64,128"],
     ["trainer=cpu,ddp_cpu", "trainer.precision=32-true,bf16-mixed"],

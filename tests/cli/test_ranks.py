@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from offline_wandb import read_offline
-from processes import started, wait_for_checkpoint
+from processes import assert_gone, started, wait_for_checkpoint
 
 from longlag.runs import read_study
+from longlag.runs.claim import holder_of
 from longlag.runs.error_flow import read_error_flow
 from longlag.runs.metrics import read_metrics
 
@@ -63,6 +64,52 @@ def test_a_grid_of_runs_on_two_processes_replays_nothing(longlag):
     assert said.code == 0
     assert [run.status.state for run in read_study(Path("outputs/default"))] == ["done", "done"]
     assert [line[:5] for line in said.err.splitlines() if line.startswith("[")] == ["[1/2]", "[2/2]"]
+
+
+HALF_WAY = """
+import os
+from lightning.pytorch.callbacks import Callback
+
+
+class FailsHalfWay(Callback):
+    def on_train_batch_end(self, trainer, module, *_):
+        if module.seed == 1 and trainer.global_step == 3 and os.environ["LOCAL_RANK"] == "1":
+            raise RuntimeError("the second rank has had enough")
+"""
+
+
+@pytest.mark.slow
+def test_ddp_inside_a_multirun(longlag, tmp_path):
+    """Three jobs of two processes each, one of which fails: three folders, three W&B runs, nothing left behind."""
+    (tmp_path / "half_way.py").write_text(HALF_WAY)
+    grid = (*TWO, "seed=0,1,2", "+callbacks.fails._target_=half_way.FailsHalfWay")
+    with started("train", "-m", *grid, cwd=tmp_path) as process:
+        out, err = process.communicate(timeout=300)
+        assert_gone(process.pid)
+    assert process.returncode == 1
+    assert [line[:5] for line in err.splitlines() if line.startswith("[")] == ["[1/3]", "[2/3]", "[3/3]"]
+    assert "not ended: 1 of 3 runs" in out
+
+    found = read_study(tmp_path / "outputs" / "default")
+    assert [(run.config["seed"], run.status.state) for run in found] == [(0, "done"), (1, "failed"), (2, "done")]
+    assert len([path for path in (tmp_path / "outputs").glob("*/*") if path.is_dir()]) == 3
+    assert "RuntimeError: the second rank has had enough" in found[1].folder.log.read_text()
+    assert all(holder_of(run.folder.path) is None for run in found)
+    mirrors = []
+    for run in found:
+        (mirror,) = read_offline(run.folder.path)  # from the first rank alone
+        mirrors.append(mirror)
+        assert (mirror.config["seed"], mirror.summary["state"]) == (run.config["seed"], run.status.state)
+        assert mirror.exit_code == (1 if run.status.state == "failed" else 0)
+        rows = {row["_step"]: row["val/acc"] for row in mirror.history if "val/acc" in row}
+        metrics = read_metrics(run.folder.metrics)
+        assert rows == {step: row["val/acc"] for step, row in metrics.items() if "val/acc" in row}
+        assert list(rows) == ([2] if run.status.state == "failed" else [2, 4, 6])
+    assert len({mirror.id for mirror in mirrors}) == 3
+
+    assert longlag("train", *TWO, "seed=2", "study=alone").code == 0  # no trace of the one that failed before it
+    alone, last = (torch.load(run.folder.last_checkpoint, weights_only=True) for run in (only("alone"), found[2]))
+    assert all(torch.equal(values, last["state_dict"][name]) for name, values in alone["state_dict"].items())
 
 
 def test_runs_on_one_process_and_on_two_in_one_grid(longlag):

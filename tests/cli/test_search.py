@@ -51,6 +51,25 @@ def test_the_same_command_goes_on_with_a_search(longlag, tmp_path):
     assert parts == whole
 
 
+def test_a_search_runs_two_at_once(longlag, tmp_path):
+    """Optuna guesses two settings at a time, on workers that stay; typed again, their runs are found, not run again."""
+    together = (*TINY, "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "hydra/launcher=local")
+    said = longlag("train", *together, "hydra.launcher.jobs=2")
+    assert said.code == 0, said.err
+    study = tmp_path / "outputs/search_forget_bias"
+    tried = settings_of_runs(study)
+    assert len(set(tried)) == 4
+    ends = [line for line in said.err.splitlines() if "not solved in 6 steps" in line]
+    assert sorted(line[:5] for line in ends) == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    values = {objective(RunFolder(path.parent)) for path in study.glob("*/config.yaml")}
+    assert yaml.safe_load((study / "optimization_results.yaml").read_text())["best_value"] == min(values)
+    assert len({RunFolder(path.parent).read_status().pid for path in study.glob("*/status.json")}) == 2
+    said = longlag("train", *together, "hydra.launcher.jobs=2")
+    assert said.code == 0
+    assert said.err.count("ran already") == 4
+    assert settings_of_runs(study) == tried
+
+
 def test_a_run_that_fails_costs_that_run_alone(longlag, tmp_path):
     (tmp_path / "mine.py").write_text(
         "from longlag.cells import LSTMCell\n\n\n"

@@ -1,15 +1,23 @@
-"""Grids on a true SLURM: tests/cluster/one_node_slurm starts one on this machine (`make slurm-check`)."""
+"""Grids on a true SLURM: tests/cluster/small_slurm starts one on this machine (`make slurm-check`)."""
 
 import json
 import os
 import signal
 import subprocess
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import torch
+from offline_wandb import read_offline
 from processes import started
+
+from longlag.cli.configs import settings_of
+from longlag.cli.settings import folder_name
+from longlag.runs import read_study
+from longlag.runs.claim import Owner
+from longlag.runs.metrics import read_metrics
 
 pytestmark = pytest.mark.cluster
 
@@ -18,6 +26,10 @@ RUN = ("-m", "hydra/launcher=slurm", "study=grid", "logger=csv", "task.T=8", "ce
 SHORT = (*RUN, "trainer.max_steps=6", "trainer.val_check_interval=2")
 #: Some ten seconds of training, and the same every time.
 LONG = (*RUN, "trainer.max_steps=1500", "trainer.val_check_interval=50", "stop_when_solved=false", "seed=0,1")
+
+
+#: On both nodes at once.
+PAIR = ("hydra.launcher.partition=pair", "trainer=ddp_cpu", "+trainer.num_nodes=2")
 
 
 def slurm(*command: str) -> str:
@@ -219,3 +231,84 @@ def test_a_requeued_job_does_not_start_over(cut, longlag, tmp_path):
         slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
         assert again.wait(300) == 0, again.stderr.read()
     assert len(list(tmp_path.glob("outputs/grid/*seed0*"))) == 2
+
+
+MEETING = """
+import json, os, socket
+from pathlib import Path
+from lightning.pytorch.callbacks import Callback
+
+
+class Meeting(Callback):
+    def on_train_start(self, trainer, module):
+        told = [trainer.global_rank, trainer.world_size, socket.gethostname(), os.environ["MASTER_ADDR"]]
+        (Path(trainer.default_root_dir) / f"rank{trainer.global_rank}.json").write_text(json.dumps(told))
+"""
+
+
+def test_a_run_on_two_nodes_of_two_processes_each(longlag, tmp_path):
+    """One folder, one W&B run, and the figures of one process, to float32's precision."""
+    (tmp_path / "meeting.py").write_text(MEETING)
+    grid = [one for one in SHORT if one != "logger=csv"]
+    options = (*PAIR, "hydra.launcher.cpus_per_task=2", "+callbacks.meeting._target_=meeting.Meeting")
+    said = longlag("train", *grid, *options)
+    assert said.code == 0, said.err
+    assert "submitted to SLURM: one job on 2 nodes each" in said.err
+    (run,) = read_study(Path("outputs/grid"))
+    assert (run.status.state, run.status.host) == ("done", "node1")
+    met = [json.loads(path.read_text()) for path in sorted(run.folder.path.glob("rank*.json"))]
+    assert met == [[rank, 4, host, "node1"] for rank, host in enumerate(["node1", "node1", "node2", "node2"])]
+    (mirror,) = read_offline(run.folder.path)
+    assert (mirror.exit_code, mirror.summary["state"]) == (0, "done")
+    assert not {"meeting.json", "claim.json"} & {path.name for path in run.folder.path.iterdir()}
+    assert longlag("train", *[one for one in SHORT if "launcher" not in one], "study=one").code == 0
+    (one,) = read_study(Path("outputs/one"))
+    rows = [read_metrics(each.folder.metrics) for each in (run, one)]
+    assert rows[0].keys() == rows[1].keys()
+    for step, row in rows[1].items():
+        assert rows[0][step] == pytest.approx(row, rel=1e-5, abs=1e-7)
+
+
+def test_a_run_on_two_nodes_goes_on_later_and_does_what_two_processes_on_one_do(tmp_path):
+    """When its time is nearly over, both nodes are told, and it stops at one and the same step."""
+    long = [one.replace("1500", "600") for one in LONG if "seed" not in one]
+    with started("train", *long, *PAIR, "trainer.devices=1", cwd=tmp_path) as command:
+        wait_for(lambda: list(tmp_path.glob("outputs/grid/*/checkpoints/last.ckpt")))
+        (job,) = queued()
+        slurm("scancel", "--signal=USR2", job)
+        wait_for(lambda: queued().get(job) == "PENDING")
+        (run,) = read_study(tmp_path / "outputs/grid")
+        saved = torch.load(run.folder.last_checkpoint, weights_only=True)
+        assert (run.status.state, run.status.step) == ("interrupted", saved["global_step"])
+        assert not (run.folder.path / "claim.json").exists()
+        slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+        assert command.wait(300) == 0, command.stderr.read()
+        assert "queued up again" in command.stderr.read()
+    here = [one for one in long if "launcher" not in one]
+    with started("train", *here, "trainer=ddp_cpu", cwd=tmp_path / "outputs") as command:
+        assert command.wait(300) == 0, command.stderr.read()
+    (found,), (expected,) = (
+        weights(path).values() for path in (tmp_path / "outputs/grid", tmp_path / "outputs/outputs/grid")
+    )
+    assert_same({"run": found}, {"run": expected})
+
+
+def test_the_second_node_does_not_wait_for_a_run_that_the_first_does_not_begin(longlag, tmp_path):
+    """Somebody else is at it, which is seen on the node."""
+    settings = settings_of([one for one in (*SHORT, *PAIR) if "launcher" not in one and one != "-m"])
+    held = tmp_path / "outputs/grid" / folder_name(settings)
+    held.mkdir(parents=True)
+    (held / "claim.json").write_text(json.dumps(asdict(replace(Owner.me(), host="another.machine", boot="", pid=1))))
+    said = longlag("train", *SHORT, *PAIR)
+    assert said.code == 1
+    assert "is being run by process 1 on another.machine" in said.err
+    wait_for(lambda: not queued(), seconds=30)
+
+
+def test_jobs_on_one_node_and_on_two_in_one_grid_are_two_arrays(longlag, tmp_path):
+    options = [one for one in PAIR if "num_nodes" not in one]
+    said = longlag("train", *SHORT, *options, "trainer.devices=1", "+trainer.num_nodes=1,2")
+    assert said.code == 0, said.err
+    assert said.err.count("submitted to SLURM: one job") == 2
+    assert said.err.count("submitted to SLURM: one job on 2 nodes each, as ") == 1
+    assert said.err.count("not solved in 6 steps") == 2

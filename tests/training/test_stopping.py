@@ -115,6 +115,40 @@ def test_signals_that_are_ignored_stay_ignored():
         signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.parametrize("step", [3, 4])
+def test_the_warning_of_a_batch_system_ends_a_run_with_a_checkpoint_of_its_step(plan, step):
+    """Where somebody reckons with it, as a job of SLURM does, whose handler is put back then."""
+
+    def warned(number, frame):
+        raise AssertionError("the run takes it itself")
+
+    before = signal.signal(signal.SIGUSR2, warned)
+    try:
+        made = plan(callbacks=[Signal(step, signal.SIGUSR2)])
+        with stop_requests() as request:
+            status = train_run(made, request)
+        assert signal.getsignal(signal.SIGUSR2) is warned
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert request.by == signal.SIGUSR2
+    assert (status.state, status.step, status.reason) == ("interrupted", step, f"asked to stop at step {step}")
+    assert steps_of(made.folder) == step
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN])
+def test_a_warning_with_which_nobody_reckons_is_left_as_it_is(handler):
+    before = signal.signal(signal.SIGUSR2, handler)
+    try:
+        with stop_requests() as request:
+            assert signal.getsignal(signal.SIGUSR2) is handler
+            if handler is signal.SIG_IGN:
+                os.kill(os.getpid(), signal.SIGUSR2)
+        assert request.by is None
+        assert signal.getsignal(signal.SIGUSR2) is handler
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
 def test_in_another_thread_nothing_is_touched():
     before, seen = signal.getsignal(signal.SIGINT), []
 

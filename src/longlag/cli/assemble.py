@@ -172,7 +172,7 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
         RequestError: it would.
 
     """
-    for name in ("max_steps", "val_check_interval", "log_every_n_steps", "accumulate_grad_batches"):
+    for name in ("max_steps", "val_check_interval", "log_every_n_steps", "accumulate_grad_batches", "num_nodes"):
         value = settings.get(name, 1)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise RequestError(f"trainer.{name} must be a positive integer, got {value!r}")
@@ -182,8 +182,6 @@ def _check_trainer(settings: Mapping[str, Any]) -> None:
             f"trainer.val_check_interval must be a multiple of accumulate_grad_batches={accumulated}, so that no"
             f" checkpoint falls between two halves of a step; got {settings['val_check_interval']}"
         )
-    if settings.get("num_nodes", 1) != 1:
-        raise RequestError(f"trainer.num_nodes must be 1, one machine; got {settings['num_nodes']}")
     if any(kind in str(settings.get("strategy")) for kind in ("spawn", "fork", "notebook")):
         raise RequestError(
             f"trainer.strategy={settings['strategy']}: the ranks are processes of their own; ddp does it"

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from longlag.cli.requests import explained, keys_of
@@ -39,7 +41,7 @@ def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
             composed = hydra.compose("train", overrides=[*search, *overrides], return_hydra_config=True)
     except Exception as error:
-        raise explained(error, known_keys()) or error from error
+        raise explained(error, known_keys(overrides)) or error from error
     return frozen(without_hydra(composed), composed.hydra.runtime.choices, overrides)
 
 
@@ -58,7 +60,7 @@ def all_settings_of(overrides: Sequence[str], config_dir: str | None = None) -> 
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
             jobs = grid(overrides)
     except Exception as error:
-        raise explained(error, known_keys()) or error from error
+        raise explained(error, known_keys(overrides)) or error from error
     return [settings_of(job, config_dir) for job in jobs]
 
 
@@ -86,10 +88,21 @@ def without_hydra(composed: DictConfig) -> DictConfig:
     return config
 
 
-def known_keys() -> set[str]:
-    """Return the keys of the default configuration and the names of the groups."""
+def known_keys(typed: Sequence[str] = ()) -> set[str]:
+    """Return the keys of the default configuration and the names of the groups.
+
+    Hydra's own keys are among them: those of the launcher and the sweeper that were chosen.
+
+    Args:
+        typed: what was typed.
+
+    """
     GlobalHydra.instance().clear()
+    chosen = [one for one in typed if re.fullmatch(r"(experiment|hydra/launcher|hydra/sweeper)=[\w/]+", one)]
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        keys = keys_of(hydra.compose("train"))
+        try:
+            keys = keys_of(hydra.compose("train", overrides=chosen, return_hydra_config=True))
+        except HydraException:  # there is no such choice
+            keys = keys_of(hydra.compose("train"))
     groups = {str(path.relative_to(conf_dir())) for path in conf_dir().glob("**/") if path != conf_dir()}
     return keys | groups

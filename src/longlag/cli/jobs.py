@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.conf import HydraConf
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from longlag.cli.assemble import assemble, rehearse
+from longlag.cli.nodes import this_node
 from longlag.cli.ranks import told_to, train_on_ranks
 from longlag.cli.requests import RequestError, keys_of, near
 from longlag.cli.settings import check_switch, folder_name, frozen
@@ -37,6 +39,12 @@ class Job:
     fresh: bool
     resumed: bool
 
+    @property
+    def nodes(self) -> int:
+        """How many machines it runs on at once."""
+        nodes: int = self.settings["trainer"].get("num_nodes", 1)
+        return nodes
+
     @classmethod
     def composed(cls, config: DictConfig, hydra: HydraConf, overrides: Sequence[str]) -> "Job":
         """Read the job out of a composed configuration, Hydra's own, and what was typed for it.
@@ -48,10 +56,14 @@ class Job:
         if hydra.job.chdir:
             raise RequestError("hydra.job.chdir must be false: the folder of a run follows from its settings")
         if config.get("resume") is not None:
-            return cls._resumed(RunFolder(Path(str(config.resume))), list(overrides))
-        settings = frozen(config, hydra.runtime.choices, overrides)
-        path = Path(str(config.output_dir)) / settings["study"] / folder_name(settings)
-        return cls(settings, RunFolder(path), fresh=config.fresh, resumed=False)
+            job = cls._resumed(RunFolder(Path(str(config.resume))), list(overrides))
+        else:
+            settings = frozen(config, hydra.runtime.choices, overrides)
+            path = Path(str(config.output_dir)) / settings["study"] / folder_name(settings)
+            job = cls(settings, RunFolder(path), fresh=config.fresh, resumed=False)
+        if job.nodes != 1 and (hydra.mode == RunMode.RUN or hydra.runtime.choices["hydra/launcher"] != "slurm"):
+            raise RequestError(f"trainer.num_nodes must be 1 without -m and hydra/launcher=slurm, got {job.nodes!r}")
+        return job
 
     @classmethod
     def _resumed(cls, folder: RunFolder, overrides: list[str]) -> "Job":
@@ -104,6 +116,7 @@ class Job:
 
         """
         plan, processes = self.rehearse(console)
+        node = this_node(self.nodes)
         plan = replace(plan, place=place)
         name = f"{place}{plan.title}"
         with contextlib.ExitStack() as held, stop_requests() as request:
@@ -118,10 +131,10 @@ class Job:
                     held.enter_context(self._claimed())
                 elif changed := _changed(plan, status):
                     raise RequestError(f"{self.folder.path} was cut{changed}; fresh=true starts over")
-            if processes > 1:
+            if processes > 1 or node.count > 1:
                 self.folder.write_config(self.settings)
                 self.folder.write_status(Status("running", sources=plan.sources))
-                ended = train_on_ranks(self.folder, processes, request, tell)
+                ended = train_on_ranks(self.folder, processes, request, tell, node)
             else:
                 ended = train_run(plan if tell is None else told_to(plan, tell), request)
         _say(console, f"{name}: {_told(ended, self.folder)}")

@@ -50,7 +50,11 @@ class LookAhead(Callback):
 
                 print_forecast(current.planned)
         except Exception as error:
-            wrong = error if isinstance(error, RequestError) else explained(error, known_keys())
+            wrong = (
+                error
+                if isinstance(error, RequestError)
+                else explained(error, known_keys([*config.hydra.overrides.hydra, *_typed(config)]))
+            )
             current.refused = wrong or RequestError(f"{type(error).__name__}: {error}")
             raise SystemExit(2) from error
         if current.dry:
@@ -137,7 +141,7 @@ def _composed(
     """Yield for every job its configuration, Hydra's own, and what was typed for it.
 
     To compose one takes Hydra long. Jobs that differ in plain values alone are composed once, and get their values as
-    Hydra would put them in.
+    Hydra would put them in: all into the same configuration, so each is to be read before the next one is asked for.
     """
     loader = GlobalHydra.instance().config_loader()
     parser = OverridesParser.create(config_loader=loader)
@@ -163,11 +167,13 @@ def _composed(
         if rest not in bases:
             bases[rest] = composed(rest)
         base, own = bases[rest]
-        settings = base.copy()
+        read_values = [(one.key_or_group, one.value()) for one in values]
+        merged = any(isinstance(value, dict | list) for _, value in read_values)  # with what the job before has left
+        settings = base.copy() if merged else base
         OmegaConf.set_struct(settings, True)
         try:
-            for one in values:
-                OmegaConf.update(settings, one.key_or_group, one.value(), merge=True)
+            for key, value in read_values:
+                OmegaConf.update(settings, key, value, merge=True)
         except OmegaConfBaseException:  # Hydra says it in its own words
             settings, own = composed(job)
         yield settings, own, job

@@ -14,11 +14,12 @@ from longlag.cli.session import session
 _GRACE_S = 60.0  # how long jobs that are asked to stop may take to save their checkpoints
 
 
-def run_on_ray(batch: Batch, init: dict[str, Any], remote: dict[str, Any], threads: int) -> None:
+def run_on_ray(batch: Batch, errands: list[Errand], init: dict[str, Any], remote: dict[str, Any], threads: int) -> None:
     """Give the jobs of a batch to Ray, and wait until all have ended.
 
     Args:
-        batch: the jobs.
+        batch: is told how they have ended.
+        errands: the jobs.
         init: arguments of ``ray.init``; it is called once a command.
         remote: what each job takes, as ``num_cpus`` and ``num_gpus``.
         threads: of each process.
@@ -28,15 +29,13 @@ def run_on_ray(batch: Batch, init: dict[str, Any], remote: dict[str, Any], threa
         SystemExit: a job failed, and ``fail_fast`` is set.
 
     """
-    if not batch.errands or batch.failed_fast:
-        return
     if not ray.is_initialized():
         path = os.pathsep.join([*filter(None, sys.path), os.environ.get("PYTHONPATH", "")])
         variables = {"PYTHONPATH": path, "OMP_NUM_THREADS": str(threads)}
         ray.init(**init, log_to_driver=False, configure_logging=False, runtime_env={"env_vars": variables})
         session().closing.callback(ray.shutdown)
     task = ray.remote(_run).options(max_retries=0, **remote)
-    waiting = {task.remote(errand): errand for errand in batch.errands}
+    waiting = {task.remote(errand): errand for errand in errands}
     try:
         with batch.console.status("waiting for Ray"):  # which is seen in a terminal only
             while waiting:
@@ -67,6 +66,6 @@ def _take(batch: Batch, errand: Errand, done: "ray.ObjectRef[tuple[str, str]]") 
     try:
         state, said = ray.get(done)
     except ray.exceptions.RayError as error:  # its process is gone, or it had not begun
-        state, said = "lost", f"{errand.place}{errand.title}: {type(error).__name__}: no word from its process"
+        state, said = "lost", f"{errand.name}: {type(error).__name__}: no word from its process"
     batch.say(said)
     batch.end(errand, state)

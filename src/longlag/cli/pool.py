@@ -9,50 +9,13 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from longlag.cli import processes
-from longlag.cli.jobs import Job
+from longlag.cli.errands import Errand
 from longlag.cli.slots import Slots
 
 _GRACE_S = 1.0  # how long a worker may take to end after the second interrupt
-
-
-@dataclass(eq=False)
-class Order:
-    """A job for a worker.
-
-    Args:
-        number: tells it from others.
-        job: the job.
-        title: names it for a person.
-        place: where in the grid it is, for its line.
-        processes: how many it has.
-        environment: variables that it wants to see.
-
-    """
-
-    number: int
-    job: Job
-    title: str
-    place: str
-    processes: int
-    environment: dict[str, str]
-    begun: float = field(default_factory=time.monotonic)
-
-    def line(self) -> str:
-        """Return it as a worker reads it."""
-        return json.dumps(
-            {
-                "settings": self.job.settings,
-                "folder": str(self.job.folder.path),
-                "fresh": self.job.fresh,
-                "resumed": self.job.resumed,
-                "place": self.place,
-                "environment": self.environment,
-            }
-        )
 
 
 class Pool:
@@ -75,25 +38,24 @@ class Pool:
         """Whether a job is being run."""
         return bool(self._taken)
 
-    def begin(self, order: Order) -> bool:
+    def begin(self, errand: Errand) -> bool:
         """Give a job to a worker; say whether there was room for it."""
         held = {slot for taken in self._taken.values() for slot in taken}
-        taken = self.slots.taken_by(order.processes, set(range(len(self.slots.gpus))) - held)
+        taken = self.slots.taken_by(errand.processes, set(range(len(self.slots.gpus))) - held)
         if taken is None:
             return False
-        alone = self.slots.alone(order.processes)
+        alone = self.slots.alone(errand.processes)
         wanted = self.slots.environment(taken, self._gpus if alone else ())
         worker = self._workers.get(taken[0])
         if worker is None or worker.process.poll() is not None or worker.environment != wanted:
             if worker is not None:
                 worker.close()
             worker = self._workers[taken[0]] = _Worker(wanted)
-        order.begun = time.monotonic()
         self._taken[taken[0]] = taken
-        worker.give(order)
+        worker.give(errand)
         return True
 
-    def events(self, timeout: float) -> Iterator[tuple[Order, dict[str, Any]]]:
+    def events(self, timeout: float) -> Iterator[tuple[Errand, dict[str, Any]]]:
         """Yield what has happened, job by job; wait for it if nothing has.
 
         An event has one of the keys ``step`` (with ``steps`` and ``accuracy``), ``said`` (a line), ``printed`` (a line
@@ -114,17 +76,17 @@ class Pool:
                 time.sleep(timeout)
         for slot in list(self._taken):
             worker = self._workers[slot]
-            order, died = worker.order, worker.process.poll()
-            assert order is not None
+            errand, died = worker.errand, worker.process.poll()
+            assert errand is not None
             for event in worker.heard():
                 if event.keys() & {"ended", "refused", "raised"}:
-                    worker.order = None
+                    worker.errand = None
                     del self._taken[slot]
-                yield order, event
-            if worker.order is not None and died is not None:
+                yield errand, event
+            if worker.errand is not None and died is not None:
                 del self._taken[slot]
                 self._workers.pop(slot).close()
-                yield order, {"died": _told(died)}
+                yield errand, {"died": _told(died)}
 
     def interrupt(self) -> None:
         """Ask the jobs to stop; each saves where it is, and ends. One whose worker is still starting has not begun."""
@@ -132,7 +94,7 @@ class Pool:
             worker = self._workers[slot]
             worker.signal(signal.SIGINT if worker.ready else signal.SIGKILL)
 
-    def kill(self) -> list[Order]:
+    def kill(self) -> list[Errand]:
         """End all workers at once, and return the jobs that they were at."""
         self.interrupt()
         deadline = time.monotonic() + _GRACE_S
@@ -141,10 +103,10 @@ class Pool:
                 pass  # nobody is shown it any more
         for worker in self._workers.values():
             worker.signal(signal.SIGKILL)
-        orders = [worker.order for worker in self._workers.values() if worker.order is not None]
+        errands = [worker.errand for worker in self._workers.values() if worker.errand is not None]
         self._taken.clear()
         self.close()
-        return orders
+        return errands
 
     def close(self) -> None:
         """End the workers, which are at no job any more."""
@@ -165,7 +127,7 @@ class _Worker:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
-        self.order: Order | None = None
+        self.errand: Errand | None = None
         self.ready = False
         reading, writing = os.pipe()
         try:
@@ -188,12 +150,12 @@ class _Worker:
         self._events, self._output = _Pipe(reading), _Pipe(os.dup(self.process.stdout.fileno()))
         self.process.stdout.close()
 
-    def give(self, order: Order) -> None:
+    def give(self, errand: Errand) -> None:
         """Give it a job; that it has died is seen later."""
-        self.order = order
+        self.errand = errand
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(f"{order.line()}\n".encode())
+            self.process.stdin.write(f"{errand.line()}\n".encode())
             self.process.stdin.flush()
 
     def heard(self) -> Iterator[dict[str, Any]]:

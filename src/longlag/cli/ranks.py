@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,16 +20,19 @@ from rich.console import Console
 from longlag.cli import processes
 from longlag.cli.assemble import assemble
 from longlag.cli.beacon import Beacon
+from longlag.cli.nodes import Node
 from longlag.runs import RunFolder, Status
 from longlag.runs.status import State, now
 from longlag.training.run import RunPlan, train_run
-from longlag.training.stopping import StopRequest
+from longlag.training.stopping import StopRequest, stop_requests
 
 _TELL = "LONGLAG_TELL"  # the descriptor to which the first rank says where the run is
 _GRACE_S = 30.0  # how long the other ranks may take to end after one has failed or the run was interrupted
 
 
-def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest, tell: int | None = None) -> Status:
+def train_on_ranks(
+    folder: RunFolder, ranks: int, request: StopRequest, tell: int | None = None, node: Node | None = None
+) -> Status:
     """Train the run whose settings lie in ``folder``, in ``ranks`` processes on this machine.
 
     Args:
@@ -37,29 +40,15 @@ def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest, tell: in
         ranks: how many processes.
         request: to stop, which is passed on to them.
         tell: the descriptor to which they say where they are, instead of drawing a bar.
+        node: this machine, if there are other ones with as many processes: the first of them.
 
     Returns:
         The status in which the run ended.
 
     """
-    command = processes.command("longlag.cli.ranks", str(folder.path))
-    environment = _environment(ranks) | ({} if tell is None else {_TELL: str(tell)})
-    # in a process group of their own, so that a Ctrl-C in the terminal reaches them once, through us
-    started = [
-        subprocess.Popen(
-            command,
-            env={**environment, "LOCAL_RANK": str(rank)},
-            process_group=0,
-            pass_fds=() if tell is None else (tell,),
-        )
-        for rank in range(ranks)
-    ]
-    try:
-        codes = _wait_for_all(started, request)
-    except KeyboardInterrupt:  # the second one
-        for process in started:
-            process.kill()
-        codes = _end(started)
+    node = node or Node()
+    codes = _on_this_node(folder, ranks, request, node, node.invite(folder, _free_port(node)), tell)
+    node.part(folder)
     status = folder.read_status()
     assert status is not None, "the ranks found a status to go on from"
     if status.state == "running":
@@ -68,6 +57,22 @@ def train_on_ranks(folder: RunFolder, ranks: int, request: StopRequest, tell: in
         status = replace(status, state=state, reason=reason, ended=now())
         folder.write_status(status)
     return status
+
+
+def join_ranks(folder: RunFolder, ranks: int, node: Node, in_vain: Callable[[], bool]) -> None:
+    """Be a node of a run that another one leads: start ranks here, when it has said where they meet.
+
+    Args:
+        folder: the run.
+        ranks: how many processes on each node.
+        node: this one.
+        in_vain: says whether the first node has ended.
+
+    """
+    with stop_requests() as request:
+        meeting = node.invited(folder, lambda: in_vain() or request.by is not None)
+        if meeting is not None:
+            _on_this_node(folder, ranks, request, node, meeting)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,10 +90,29 @@ def told_to(plan: RunPlan, descriptor: int) -> RunPlan:
     return replace(plan, console=Console(quiet=True), callbacks=[*plan.callbacks, Beacon(descriptor)])
 
 
-def _environment(ranks: int) -> dict[str, str]:
-    """Return what the ranks are told: where they meet, and where to import from."""
-    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks), "NODE_RANK": "0"}
-    return {**processes.environment(), **meeting}
+def _on_this_node(
+    folder: RunFolder, ranks: int, request: StopRequest, node: Node, meeting: dict[str, str], tell: int | None = None
+) -> list[int]:
+    """Start the ranks of a node, wait until all have ended, and return their exit codes."""
+    command = processes.command("longlag.cli.ranks", str(folder.path))
+    told = {} if tell is None else {_TELL: str(tell)}
+    every = {**processes.environment(), **meeting, **told, "WORLD_SIZE": str(node.count * ranks)}
+    # in a process group of their own, so that a Ctrl-C in the terminal reaches them once, through us
+    started = [
+        subprocess.Popen(
+            command,
+            env={**every, "NODE_RANK": str(node.rank), "LOCAL_RANK": str(k), "RANK": str(node.rank * ranks + k)},
+            process_group=0,
+            pass_fds=() if tell is None else (tell,),
+        )
+        for k in range(ranks)
+    ]
+    try:
+        return _wait_for_all(started, request)
+    except KeyboardInterrupt:  # the second one
+        for process in started:
+            process.kill()
+        return _end(started)
 
 
 def _wait_for_all(processes: Sequence[subprocess.Popen[bytes]], request: StopRequest) -> list[int]:
@@ -117,9 +141,9 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
     return [process.wait() for process in processes]
 
 
-def _free_port() -> int:
+def _free_port(node: Node) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind(("" if node.count > 1 else node.address, 0))
         port: int = probe.getsockname()[1]
         return port
 

@@ -6,7 +6,13 @@ import re
 from collections.abc import Iterable
 
 import yaml
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -32,9 +38,9 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
         return RequestError(_missing(error))
     if isinstance(error, OverrideParseException):
         return RequestError(f"cannot read {error.override!r}: {str(error).splitlines()[0]}")
-    if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
+    if isinstance(error, ConfigCompositionException | OmegaConfBaseException | InstantiationException):
         return RequestError(_unknown_key(error, known))
-    if isinstance(error, ValueError) and str(error).startswith("Config group override"):  # as in cell=null
+    if isinstance(error, ValueError) and str(error).startswith(("Config group override", "Only one of --run")):
         return RequestError(str(error))
     if isinstance(error, yaml.YAMLError):
         return RequestError(f"not YAML: {error}")
@@ -85,9 +91,35 @@ def _unknown_key(error: Exception, known: Iterable[str]) -> str:
     if ambiguous := re.match(r"Ambiguous value for argument '([^']+)'", text):
         return f"{ambiguous.group(1)} is a grid; longlag train -m runs one"
     quoted = re.search(r"Could not (?:override|delete)[^']*'([^']+)'", text)
-    if quoted is None:
-        return text.splitlines()[0]
-    key = quoted.group(1).split("@")[0].split("=")[0]
-    candidates = near(key, known)
-    hint = f"; did you mean {' or '.join(candidates)}?" if candidates else "; longlag train --cfg job shows the keys"
-    return f"no key {key!r}{hint}"
+    if quoted is not None:
+        key = quoted.group(1).split("@")[0].split("=")[0]
+    elif refused := re.search(r"unexpected keyword argument '(\w+)'.*full_key: (hydra\.\w+)", text, re.DOTALL):
+        key = f"{refused.group(2)}.{refused.group(1)}"  # added with a "+"
+    else:
+        return text if isinstance(error, InstantiationException) else text.splitlines()[0]
+    return f"no key {key!r}{_of_hydra(key, known) if key.startswith('hydra.') else _of_a_run(key, known)}"
+
+
+def _of_a_run(key: str, known: Iterable[str]) -> str:
+    """Return a hint at what a key may have been meant to be."""
+    candidates = near(key, (name for name in known if not name.startswith("hydra.")))
+    if candidates:
+        return f"; did you mean {' or '.join(candidates)}?"
+    if key.startswith("trainer."):
+        return f"; +{key}=… adds an argument of lightning.Trainer"
+    return "; longlag train --cfg job shows the keys"
+
+
+def _of_hydra(key: str, known: Iterable[str]) -> str:
+    """Return a hint at what a key of Hydra's own may have been meant to be: first of all one that stands beside it."""
+    own = {name for name in known if name.startswith("hydra.")}
+    parent, _, last = key.rpartition(".")
+    if parent not in own:
+        return "".join(f"; did you mean {name}?" for name in near(key, own)[:1])
+    beside = sorted(name.rpartition(".")[2] for name in own if name.rpartition(".")[0] == parent)
+    beside = [name for name in beside if not name.startswith("_")]
+    if candidates := near(last, beside):
+        return f"; did you mean {' or '.join(f'{parent}.{name}' for name in candidates)}?"
+    if beside:
+        return f"; {parent} has {', '.join(beside)}"
+    return f"; there is none with this choice of {parent.replace('.', '/')}"

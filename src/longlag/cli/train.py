@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         raise
     except Exception as error:
         if current.study is None or str(error) != "No trials are completed yet.":  # Optuna's: all runs have failed
-            raise explained(error, known_keys()) or error from error
+            raise explained(error, known_keys(typed)) or error from error
     if current.refused is not None:
         raise current.refused
     return _report(typed)

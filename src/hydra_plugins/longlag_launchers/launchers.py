@@ -1,4 +1,4 @@
-"""Hydra's side of the launchers for clusters. Hydra imports this at every start, so it imports next to nothing."""
+"""Hydra's side of the launchers. Hydra imports this at every start, so it imports next to nothing."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +10,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 if TYPE_CHECKING:
-    from longlag.cli.errands import Batch
+    from longlag.cli.errands import Batch, Errand
+    from longlag.cli.local import LocalMachine
 
 
-class ClusterLauncher(Launcher):
-    """Sends the jobs of a grid away, and waits for them."""
+class GridLauncher(Launcher):
+    """Composes the jobs of a grid, and has other processes run them."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over."""
@@ -30,18 +31,18 @@ class ClusterLauncher(Launcher):
             initial_job_idx: the number of the first.
 
         """
-        from rich.console import Console
-
-        from longlag.cli.errands import Batch
-
         setup_globals()
-        batch = Batch(self._composed(job_overrides, initial_job_idx), self.context, self.function, Console(stderr=True))
-        self.send(batch)
-        return batch.returns
+        return self.run(self._composed(job_overrides, initial_job_idx), initial_job_idx + len(job_overrides))
 
     @abstractmethod
-    def send(self, batch: "Batch") -> None:
-        """Have the jobs of a batch run, and wait until all have ended."""
+    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+        """Run jobs, and return what Hydra's sweeper is told of each, in their order.
+
+        Args:
+            configs: of the jobs, Hydra's own node among it; each is composed when its turn comes.
+            total: how many jobs there are, those of earlier batches among them.
+
+        """
 
     def _composed(self, job_overrides: Sequence[Sequence[str]], first: int) -> Iterator[DictConfig]:
         for number, overrides in enumerate(job_overrides, start=first):
@@ -51,8 +52,53 @@ class ClusterLauncher(Launcher):
             yield config
 
 
+class LocalLauncher(GridLauncher):
+    """Packs jobs onto the cores and GPUs of one machine.
+
+    Args:
+        jobs: how many at once; ``None``: as many as there are cores for, or as the GPUs take.
+        threads: of each process.
+        jobs_per_gpu: how many share a GPU.
+
+    """
+
+    def __init__(self, jobs: int | None = None, threads: int = 1, jobs_per_gpu: int = 1) -> None:
+        self.jobs = jobs
+        self.threads = threads
+        self.jobs_per_gpu = jobs_per_gpu
+        self._machine: LocalMachine | None = None
+
+    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+        """Run jobs on workers, which stay from one batch to the next."""
+        from longlag.cli.local import LocalMachine
+
+        if self._machine is None:
+            self._machine = LocalMachine(self.jobs, self.threads, self.jobs_per_gpu, self.context, self.function)
+        return self._machine.launch(configs, total)
+
+
+class ClusterLauncher(GridLauncher):
+    """Sends the jobs of a grid away, and waits for them."""
+
+    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+        """Send away those jobs that are to be run."""
+        from rich.console import Console
+
+        from longlag.cli.errands import Batch
+
+        batch = Batch(self.context, self.function, Console(stderr=True))
+        errands = [errand for config in configs if (errand := batch.take(config)) is not None]
+        if errands and not batch.failed_fast:
+            self.send(batch, errands)
+        return batch.returns
+
+    @abstractmethod
+    def send(self, batch: "Batch", errands: "list[Errand]") -> None:
+        """Have the jobs run, tell the batch how each has ended, and wait until all have."""
+
+
 class SlurmLauncher(ClusterLauncher):
-    """Each job of a grid is a job of SLURM, and all are one array. A job is one task, which starts its ranks itself.
+    """Each job of a grid is a job of SLURM, and all are one array. A job is one task a node, which starts its ranks.
 
     Args:
         folder: where submitit keeps its files; on a disk that the nodes share.
@@ -62,9 +108,9 @@ class SlurmLauncher(ClusterLauncher):
         max_requeues: how often it may.
         array_parallelism: how many jobs may run at once.
         threads: of each process.
-        cpus_per_task: cores of each job.
-        gpus_per_node: GPUs of each job; ``None`` is SLURM's own choice, as in all that follow.
-        mem_gb: memory of each job, in GB.
+        cpus_per_task: cores of each job, on each of its nodes.
+        gpus_per_node: GPUs of each job, likewise; ``None`` is SLURM's own choice, as in all that follow.
+        mem_gb: memory of each job, likewise, in GB.
         partition: where it may run.
         account: who is charged.
         qos: quality of service.
@@ -111,17 +157,16 @@ class SlurmLauncher(ClusterLauncher):
             "cpus_per_task": cpus_per_task,
             "gpus_per_node": gpus_per_node,
             "mem_gb": mem_gb,
-            "nodes": 1,
             "tasks_per_node": 1,
             **{f"slurm_{key}": value for key, value in own.items()},
         }
         self.parameters = {key: value for key, value in every.items() if value is not None}
 
-    def send(self, batch: "Batch") -> None:
+    def send(self, batch: "Batch", errands: "list[Errand]") -> None:
         """Submit the jobs of a batch, and wait until all have ended."""
         from longlag.cli.slurm import submit
 
-        submit(batch, self.folder, self.parameters, self.max_requeues)
+        submit(batch, errands, self.folder, self.parameters, self.max_requeues)
 
 
 class RayLauncher(ClusterLauncher):
@@ -138,8 +183,8 @@ class RayLauncher(ClusterLauncher):
         self.init, self.remote = OmegaConf.to_container(init), OmegaConf.to_container(remote)
         self.threads = threads
 
-    def send(self, batch: "Batch") -> None:
+    def send(self, batch: "Batch", errands: "list[Errand]") -> None:
         """Give the jobs of a batch to Ray, and wait until all have ended."""
         from longlag.cli.on_ray import run_on_ray
 
-        run_on_ray(batch, self.init, self.remote, self.threads)  # type: ignore[arg-type]
+        run_on_ray(batch, errands, self.init, self.remote, self.threads)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""``hydra/launcher=local``, ``slurm`` and ``ray``: the jobs of a grid, several at once."""

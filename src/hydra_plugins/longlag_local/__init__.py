@@ -1,1 +1,0 @@
-"""``hydra/launcher=local``: the jobs of a grid on one machine, several at once."""
