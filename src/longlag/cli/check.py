@@ -68,7 +68,7 @@ def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
         return lambda **changes: cell_of({**cell, **changes}, input_size)
 
     makes = [maker(each["cell"]) for each in settings]
-    names = _names([each["run"]["cell"] for each in settings], [each["cell"] for each in settings])
+    names = names_apart([each["run"]["cell"] for each in settings], [each["cell"] for each in settings])
     for make in makes:
         make()  # a wrong setting is the request's fault, not the cell's
     rows: list[tuple[str, list[Result], Measures | None]] = []
@@ -87,7 +87,7 @@ def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
     return 1 if failures else 0
 
 
-def _names(cells: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
+def names_apart(cells: Sequence[str], settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return names by which the cells can be told apart: with the settings in which those of one name differ."""
     named = []
     for name, own in zip(cells, settings, strict=True):

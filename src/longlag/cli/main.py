@@ -21,6 +21,7 @@ COMMANDS = {
     "check": ("longlag.cli.check", "check a cell, yours too: is it what it claims to be? its figures"),
     "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
     "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
+    "bench": ("longlag.cli.bench", "how fast is each way to run a cell, on this machine?"),
 }
 
 HELP = f"""longlag {__version__}: how far back can a recurrent cell remember, and why?
@@ -42,6 +43,7 @@ examples:
   longlag check cell=lstm
   longlag show task=adding task.T=20
   longlag audit task=adding
+  longlag bench cell=lstm
 
 shell completion (bash; zsh and fish likewise):
   eval "$(longlag -sc install=bash)"
