@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from longlag.engine.native.library import library
+from longlag.engine.native.library import library, team
 from longlag.engine.native.workspace import Loan
 
 _Sizes = ctypes.c_int64 * 6
@@ -26,7 +26,7 @@ class _Problem(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("h0", "c0", "h", "saved", "c_end", "d_out")),
         *((name, ctypes.c_int64) for name in ("d_run", "d_row", "d_step")),
         *((name, ctypes.c_void_p) for name in ("d_h_end", "d_c_end", "d_weights", "d_biases", "d_peepholes")),
-        *((name, ctypes.c_void_p) for name in ("d_x", "d_h0", "d_c0", "flow_h", "flow_c")),
+        *((name, ctypes.c_void_p) for name in ("d_x", "d_h0", "d_c0", "parallel", "flow_h", "flow_c")),
     ]
 
 
@@ -136,6 +136,7 @@ class Call:
         self._seen: dict[str, Tensor] = {}  # what the kernel may look at
         R, B, T, I = x.shape  # noqa: E741 -- the field's names
         self.problem = _Problem(R, B, T, I, self.H, torch.get_num_threads(), packed.cut)
+        self.problem.parallel = team()
         self._at = ctypes.byref(self.problem)
         self._point("weights", packed.weights)
         self._point("biases", packed.biases)

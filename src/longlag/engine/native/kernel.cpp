@@ -58,6 +58,7 @@ struct Problem {
   const Real *d_h_end, *d_c_end;     // [R, B, H], or null for zeros
   Real *d_weights, *d_biases, *d_peepholes;  // as those, or all null
   Real *d_x, *d_h0, *d_c0;           // [R, B, T, I], [R, B, H], [R, B, H], or null
+  void (*parallel)(void (*)(void*), void*, unsigned, unsigned);  // GOMP_parallel of PyTorch's own OpenMP, or null
   Real *flow_h, *flow_c;             // the whole gradients of all states, [R, Bp / ROWS, T, Hu, ROWS], or null
 };
 
@@ -405,26 +406,45 @@ void gather(const Problem& p, const Sizes& n, Int run, const std::vector<std::un
   }
 }
 
-// Do count pieces of work on so many threads, this one among them; 0 if all went well.
+// Pieces of work that are taken one by one by whoever is free.
 template <class Work>
-int shared_out(Int count, Int threads, const Work& work) {
+struct Share {
+  const Work& work;
+  const Int count;
   std::atomic<Int> next{0};
   std::atomic<int> failed{0};
-  const auto serve = [&] {
+
+  Share(const Work& work, Int count) : work(work), count(count) {}
+
+  static void serve(void* share) { static_cast<Share*>(share)->serve(); }
+
+  void serve() {
     try {
       for (Int k = next++; k < count; k = next++) work(k);
     } catch (...) {  // there is no memory
       failed = 1;
     }
-  };
+  }
+};
+
+// Do count pieces of work on the threads of p, this one among them; 0 if all went well. PyTorch's own threads are the
+// best ones: for a while after each of its operations they wait in a loop, which takes a core from any others.
+template <class Work>
+int shared_out(const Problem& p, Int count, const Work& work) {
+  Share<Work> share(work, count);
+  const Int threads = std::min(p.threads, count);
+  if (threads > 1 && p.parallel) {
+    p.parallel(Share<Work>::serve, &share, threads, 0);
+    return share.failed;
+  }
   std::vector<std::thread> others;
   try {
-    for (Int k = 1; k < std::min(threads, count); k++) others.emplace_back(serve);
+    for (Int k = 1; k < threads; k++) others.emplace_back([&] { share.serve(); });
   } catch (...) {  // fewer threads then
   }
-  serve();
+  share.serve();
   for (std::thread& other : others) other.join();
-  return failed;
+  return share.failed;
 }
 
 }  // namespace
@@ -439,17 +459,17 @@ void longlag_layout(const Problem* p, Int* to) {
 
 int longlag_forward(const Problem* p) {
   const Sizes n(*p);
-  return shared_out(n.R * n.groups, p->threads, [&](Int k) { forward_group(*p, n, k / n.groups, k % n.groups); });
+  return shared_out(*p, n.R * n.groups, [&](Int k) { forward_group(*p, n, k / n.groups, k % n.groups); });
 }
 
 int longlag_backward(const Problem* p) {
   const Sizes n(*p);
   std::vector<std::unique_ptr<Scratch>> sums(n.R * n.groups);
-  int failed = shared_out(n.R * n.groups, p->threads, [&](Int k) {
+  int failed = shared_out(*p, n.R * n.groups, [&](Int k) {
     sums[k] = std::make_unique<Scratch>(Sums::count(n));
     backward_group(*p, n, k / n.groups, k % n.groups, Sums(n, sums[k]->get()));
   });
-  if (!failed && p->d_weights) failed = shared_out(n.R, p->threads, [&](Int run) { gather(*p, n, run, sums); });
+  if (!failed && p->d_weights) failed = shared_out(*p, n.R, [&](Int run) { gather(*p, n, run, sums); });
   return failed;
 }
 

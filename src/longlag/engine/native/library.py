@@ -169,3 +169,15 @@ def _loaded(path: Path) -> ctypes.CDLL | None:
         return ctypes.CDLL(str(path))
     except OSError:
         return None
+
+
+@functools.cache
+def team() -> int | None:
+    """Return the address of ``GOMP_parallel`` in PyTorch's own OpenMP, ``None`` if it has another or none."""
+    home = Path(torch.__file__).parent
+    for path in sorted([*home.glob("lib/libgomp*.so*"), *home.parent.glob("torch.libs/libgomp*.so*")]):
+        try:
+            return ctypes.cast(ctypes.CDLL(str(path)).GOMP_parallel, ctypes.c_void_p).value
+        except (OSError, AttributeError):
+            continue
+    return None

@@ -20,14 +20,11 @@ class Loan:
         found = _taken(count, dtype)
         self.tensor = torch.empty(count, dtype=dtype, device="cpu") if found is None else found
 
-    def __del__(self, free: list[Tensor] = _free, kept: int = _KEPT) -> None:
-        """Give it back, and forget the one that has waited longest if there are too many.
-
-        The defaults are for the end of the process, when the names of this module may be gone.
-        """
+    def __del__(self) -> None:
+        """Give it back, and forget the one that has waited longest if there are too many."""
         if hasattr(self, "tensor"):  # there was memory for it
-            free.append(self.tensor)
-            del free[:-kept]
+            _free.append(self.tensor)
+            del _free[:-_KEPT]
 
 
 def _taken(count: int, dtype: torch.dtype) -> Tensor | None:
