@@ -1,8 +1,9 @@
 """The error flow: what is left of the gradient of the loss, step by step on its way back from the last target."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,7 +33,18 @@ class ErrorFlow:
     tapes: list[Tape]
 
 
-def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch], Tensor]) -> ErrorFlow:
+def float64_copy(model: SequenceModel) -> SequenceModel:
+    """Return a copy of a model in float64, of whose weights no gradient is wanted."""
+    with torch.inference_mode(False):
+        return copy.deepcopy(model).double().requires_grad_(False)
+
+
+def error_flow(
+    model: SequenceModel,
+    batch: Batch,
+    loss: Callable[[Tensor, Batch], Tensor],
+    double: SequenceModel | None = None,
+) -> ErrorFlow:
     """Measure how the error flows back through a model.
 
     L is the loss of a sequence at the last step at which a target counts: with earlier targets in it, what reaches an
@@ -52,10 +64,15 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
         model: the model; it is left as it was.
         batch: the sequences, on the model's device.
         loss: the task's loss, a mean over the sequences.
+        double: a copy that an earlier call was given, of the same model; it takes over the present weights.
 
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(batch.inputs.device.type, enabled=False):
-        double = copy.deepcopy(model).double().requires_grad_(False)  # no gradient of the weights is wanted
+        if double is None:
+            double = float64_copy(model)
+        else:
+            for mine, theirs in zip(_tensors(double), _tensors(model), strict=True):
+                mine.copy_(theirs.detach())
         tapes = [tape_of(cell, batch.inputs.double()) for cell in double.cells]
         double.unrolls = list(tapes)
         batch = Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
@@ -71,12 +88,9 @@ def error_flow(model: SequenceModel, batch: Batch, loss: Callable[[Tensor, Batch
         for tape in tapes:
             tape.keep(len(last))
         directs = _direct(wholes, tapes, model.residual)
-        layers = [
-            {name: _by_lag(_log10_norms(gradient), last) for name, gradient in (whole | direct).items()}
-            for whole, direct in zip(wholes, directs, strict=True)
-        ]
-    for layer in layers:
-        del layer["hidden"]
+        for whole in wholes:
+            del whole["hidden"]
+        layers = [_norms_by_lag({**whole, **direct}, last) for whole, direct in zip(wholes, directs, strict=True)]
     return ErrorFlow(layers, early[:, 0].abs().mean().item(), tapes)
 
 
@@ -136,20 +150,38 @@ def _answered_once(batch: Batch, last: Tensor) -> Batch:
     return batch._replace(mask=only)
 
 
-def _log10_norms(at_steps: Steps) -> Tensor:
-    """Return log10 of the norm of each sequence's part of what belongs to the steps: [L, B], real.
+def _tensors(model: SequenceModel) -> Iterator[Tensor]:
+    yield from model.parameters()
+    yield from model.buffers()
 
-    The largest number is taken out first: the square of 1e-200 is none.
-    """
-    if not isinstance(at_steps, Tensor):
-        alike = len({tensor.shape for tensor in at_steps}) == 1  # a memory may grow
-        if not alike:
-            return torch.cat([_log10_norms(tensor[None]) for tensor in at_steps])
-        at_steps = torch.stack(list(at_steps))
-    flat = (torch.view_as_real(at_steps) if at_steps.is_complex() else at_steps).flatten(2)  # [L, B, …]
-    largest = flat.abs().amax(2)
-    scaled = flat / largest.where(largest > 0, 1.0)[..., None]
-    return torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=2))
+
+def _norms_by_lag(gradients_by_step: dict[str, Steps], last: Tensor) -> dict[str, Tensor]:
+    """Turn what belongs to the steps into log10 of the norms by lag, [K, B]; those of one shape together."""
+    alike: dict[Any, dict[str, Tensor]] = {}
+    norms: dict[str, Tensor] = {}
+    for name, steps in gradients_by_step.items():
+        if not isinstance(steps, Tensor):
+            if len({step.shape for step in steps}) > 1:  # a memory that grows
+                norms[name] = torch.cat([_log10_norms(_flat(step[None])) for step in steps])
+                continue
+            steps = torch.stack(list(steps))
+        flat = _flat(steps)
+        alike.setdefault((flat.shape, flat.dtype), {})[name] = flat
+    for several in alike.values():
+        norms |= zip(several, _log10_norms(torch.stack(list(several.values()))), strict=True)
+    return {name: _by_lag(norms[name], last) for name in gradients_by_step}
+
+
+def _flat(steps: Tensor) -> Tensor:
+    """Turn [L, B, …], real or complex, into [L, B, N], real."""
+    return (torch.view_as_real(steps) if steps.is_complex() else steps).flatten(2)
+
+
+def _log10_norms(values: Tensor) -> Tensor:
+    """Return log10 of the norms over the last axis; the largest number is taken out, for 1e-200 has no square."""
+    largest = values.abs().amax(-1)
+    scaled = values / largest.where(largest > 0, 1.0)[..., None]
+    return torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=-1))
 
 
 def _by_lag(values: Tensor, last: Tensor) -> Tensor:

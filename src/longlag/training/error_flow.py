@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from longlag.flow.decay import decay, half_life
-from longlag.flow.error_flow import error_flow
+from longlag.flow.error_flow import error_flow, float64_copy
 from longlag.flow.gates import gate_figures
 from longlag.flow.recurrent import recurrent_figures
+from longlag.model import SequenceModel
 from longlag.runs.error_flow import QUANTILES
 from longlag.task import Batch
 from longlag.training.module import SequenceModule
@@ -34,9 +35,15 @@ class ErrorFlow(Probe):
 
     """
 
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._double: SequenceModel | None = None
+
     def measure(self, module: SequenceModule, batch: Batch) -> dict[str, float]:
         """Return the figures of one measurement, and send the norms to the loggers that keep them."""
-        flow = error_flow(module.model, batch, module.task.loss)
+        if self._double is None:
+            self._double = float64_copy(module.model)
+        flow = error_flow(module.model, batch, module.task.loss, self._double)
         figures = {"early_gradient": flow.early_gradient}
         for k, (lags, tape) in enumerate(zip(flow.layers, flow.tapes, strict=True), start=1):
             found = _decays(lags) | gate_figures(tape, batch.lengths) | recurrent_figures(tape.cell)
@@ -49,11 +56,12 @@ def over_sequences(lags: dict[str, Tensor]) -> dict[str, list[float]]:
     """Turn the norms of one layer, [K, B] each, into the columns of ``error_flow.csv``, K values each."""
     ends = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
     columns = {"sequences": (~lags["dx"].isnan()).sum(1).double().tolist()}
-    for name, values in lags.items():
-        columns[name] = values.nanmean(1).tolist()
-        # the nearest of the values: between -inf and a number there is nothing
-        quantiles = values.nanquantile(ends.to(values.device), dim=1, interpolation="nearest")
-        columns |= {f"{name}{end}": column.tolist() for end, column in zip(QUANTILES, quantiles, strict=True)}
+    values = torch.stack(list(lags.values()))  # [names, K, B]
+    # the nearest of the values: between -inf and a number there is nothing
+    quantiles = values.nanquantile(ends.to(values.device), dim=2, interpolation="nearest")
+    for k, (name, means) in enumerate(zip(lags, values.nanmean(2).tolist(), strict=True)):
+        columns[name] = means
+        columns |= {f"{name}{end}": column for end, column in zip(QUANTILES, quantiles[:, k].tolist(), strict=True)}
     return columns
 
 
