@@ -5,13 +5,18 @@ from longlag.engine.native.library import _found, compiler, level
 
 @pytest.fixture
 def forgotten():
-    """What this process knows of libraries, compiler and processor is asked for anew, and afterwards too."""
-    known = (_found, level, compiler)
-    for each in known:
-        each.cache_clear()
-    yield
-    for each in known:
-        each.cache_clear()
+    """What this process knows of libraries, compiler and processor is asked for anew, and afterwards too.
+
+    The fixture is a function that makes it so once more.
+    """
+
+    def forget():
+        for known in (_found, level, compiler):
+            known.cache_clear()
+
+    forget()
+    yield forget
+    forget()
 
 
 @pytest.fixture
