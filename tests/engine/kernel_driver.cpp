@@ -95,7 +95,8 @@ bool right(Int R, Int B, Int T, Int I, Int H, Int threads, Int cut, Int more, bo
   Exact h0("h0", R * B * H, true), c0("c0", R * B * H, true);
   Exact d_h_end("d_h_end", R * B * H, true), d_c_end("d_c_end", R * B * H, true);
   Exact h("h", R * (T + 1) * Bp * Hp), saved("saved", R * Bp * T * saved_count), c_end("c_end", R * B * H);
-  Exact d_weights("d_weights", R * G * H * (H + I)), d_biases("d_biases", R * G * H), d_peepholes("d_peepholes", R * P * H);
+  Exact d_weights("d_weights", R * G * H * (H + I)), d_biases("d_biases", R * G * H);
+  Exact d_peepholes("d_peepholes", R * P * H);
   Exact d_x("d_x", R * B * T * I), d_h0("d_h0", R * B * H), d_c0("d_c0", R * B * H);
   Exact flow_h("flow_h", R * Bp * T * Hu), flow_c("flow_c", R * Bp * T * Hu);
   p.weights = weights, p.biases = biases, p.peepholes = P ? static_cast<Real*>(peepholes) : nullptr, p.x = x;
@@ -109,7 +110,8 @@ bool right(Int R, Int B, Int T, Int I, Int H, Int threads, Int cut, Int more, bo
     if (R % 2) p.d_weights = d_weights, p.d_biases = d_biases, p.d_peepholes = d_peepholes;
     else p.d_x = d_x;
   }
-  if (rationed) return stops_until_there_is_enough(longlag_forward, &p) && stops_until_there_is_enough(longlag_backward, &p);
+  if (rationed)
+    return stops_until_there_is_enough(longlag_forward, &p) && stops_until_there_is_enough(longlag_backward, &p);
   if (longlag_forward(&p) || longlag_backward(&p)) return false;
   if (sparse) {
     p.saved = nullptr;

@@ -49,7 +49,7 @@ class Place:
     """
 
     def __init__(self, folder, built, monkeypatch):
-        self.cache, self.temporary, self._notes = (folder / name for name in ("cache", "temporary", "notes"))
+        self.cache, self.temporary, self.notes = (folder / name for name in ("cache", "temporary", "notes"))
         self.temporary.mkdir()
         self._folder, self._monkeypatch = folder, monkeypatch
         monkeypatch.setenv("LONGLAG_CACHE", str(self.cache))
@@ -59,14 +59,14 @@ class Place:
 
     def compile_by(self, script, first="#!/bin/sh"):
         made = self._folder / "cxx"
-        made.write_text(f"{first}\necho called >> {self._notes}\n{script}\n")
+        made.write_text(f"{first}\necho called >> {self.notes}\n{script}\n")
         made.chmod(0o755)
         self._monkeypatch.setenv("CXX", str(made))
 
     @property
     def calls(self):
         """How often the compiler has been called."""
-        return len(self._notes.read_text().splitlines()) if self._notes.exists() else 0
+        return len(self.notes.read_text().splitlines()) if self.notes.exists() else 0
 
     @property
     def kept(self):
@@ -163,8 +163,9 @@ def test_a_library_that_another_machine_has_made_is_built_again(place):
 
 
 def test_two_processes_may_build_at_once(true_compiler, place):
-    """By the true compiler, which takes its time."""
-    place.compile_by(f'exec {true_compiler} "$@" -O0')
+    """By the true compiler, of which the one that comes first waits a while for the other."""
+    wait = f"for _ in $(seq 300); do [ $(wc -l < {place.notes}) -ge 2 ] && break; sleep 0.05; done"
+    place.compile_by(f'{wait}\nexec {true_compiler} "$@" -O0')
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", USE],
