@@ -8,7 +8,7 @@ EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste
 MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow slurm-check ray-check lint wheel rates easy cells forget-bias \
+.PHONY: help setup demo test test-slow test-long slurm-check ray-check lint wheel rates easy cells forget-bias \
 	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-launcher bench-probe bench clean
 
 help:  ## list the targets
@@ -27,10 +27,13 @@ demo: setup  ## LSTM against RNN on delayed XOR over 60 steps, three seeds each
 	@$(BIN)/longlag train -m experiment=demo
 
 test: setup  ## the fast tests
-	@$(BIN)/pytest -n 2 -q
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q
 
 test-slow: setup  ## the slow tests
-	@$(BIN)/pytest -n 2 -q -m slow
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q -m slow
+
+test-long: setup  ## those that take minutes: sanitizers at every size, torch.compile
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q -m long
 
 lint: setup  ## format, lint, types, and who may import whom
 	@$(BIN)/ruff format --check .

@@ -59,7 +59,7 @@ def test_a_contender_finds_the_gradient_of_every_run(name, cell):
         assert relative_error(contender.gradients(run), on.reference(run)) < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")  # what the compiler says of itself
 @pytest.mark.parametrize("cell", ["lstm", "min_gru"])
 def test_the_compiled_step_finds_the_gradient_too(cell):

@@ -240,6 +240,7 @@ class Deaf(Callback):
 """
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_ends_it_at_once(tmp_path):
     """Though the runs hear nothing."""
     (tmp_path / "deaf.py").write_text(DEAF)
@@ -259,6 +260,7 @@ def test_a_second_interrupt_ends_it_at_once(tmp_path):
     assert told == [("interrupted", "it was cut off with the command")] * 2
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_takes_two_slots(longlag, tiny, meeting, tmp_path):
     """It has begun before the run beside it, which waits until there is room: none waits for the other here."""
     said = longlag("train", "-m", *tiny, *meeting, "trainer=ddp_cpu,cpu", "study=two", *LOCAL)

@@ -61,6 +61,7 @@ def test_a_run_on_one_node_leaves_no_invitation(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_nodes_on_the_loopback_interface_make_one_run(tmp_path, tiny):
     """A process each; the second one joins when the first has begun, and only the first one's writes."""
     settings = settings_of([*tiny, "logger=wandb", "trainer=ddp_cpu", "trainer.devices=1", "+trainer.num_nodes=2"])

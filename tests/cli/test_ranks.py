@@ -112,6 +112,7 @@ def test_ddp_inside_a_multirun(longlag, tmp_path):
     assert all(torch.equal(values, last["state_dict"][name]) for name, values in alone["state_dict"].items())
 
 
+@pytest.mark.slow
 def test_runs_on_one_process_and_on_two_in_one_grid(longlag):
     """Each has its W&B file, closed, in its own folder."""
     small = ("task.T=8", "cell.hidden_size=4", "trainer.max_steps=2", "trainer.val_check_interval=2")

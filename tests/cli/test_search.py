@@ -51,6 +51,7 @@ def test_the_same_command_goes_on_with_a_search(longlag, tmp_path):
     assert parts == whole
 
 
+@pytest.mark.slow
 def test_a_search_runs_two_at_once(longlag, tmp_path):
     """Optuna guesses two settings at a time, on workers that stay; typed again, their runs are found, not run again."""
     together = (*TINY, "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "hydra/launcher=local")

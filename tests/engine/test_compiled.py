@@ -23,7 +23,7 @@ def parts(unroll, cell, x):
     return [hidden, h, c, *torch.autograd.grad(loss, [x, *cell.parameters()])]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # those of torch.compile itself
 def test_it_gives_what_the_loop_gives_and_says_that_it_compiles(caplog):
     torch.manual_seed(0)

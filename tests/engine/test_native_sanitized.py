@@ -72,7 +72,7 @@ def test_without_memory_it_says_so_and_loses_none(driver, threads):
     assert (said.returncode, said.stderr) == (0, "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("cell", "bits", "at"),
     [
@@ -84,7 +84,7 @@ def test_every_kind_of_cell_stays_within_its_arrays_at_every_level(driver, cell,
     assert_clean(driver(MEMORY, cell, bits, at), threads=2, every=31)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("cell", ["PeepholeLstm", "Rnn"])
 def test_threads_share_nothing_but_what_is_to_be_done(driver, cell):
     path = driver(THREADS, cell, 32, level())

@@ -398,6 +398,7 @@ def test_one_run_without_curves_is_a_page(chromium, tmp_path):
     page.close()
 
 
+@pytest.mark.slow
 def test_a_thousand_runs_load_and_filter(chromium, tmp_path):
     """Twenty settings, each made once and copied to fifty seeds."""
     made = make_study(tmp_path / "made", (20, 40, 60, 80), (-1.0, 0.0, 1.0, 3.0, 5.0), seeds=[0])
