@@ -1,5 +1,6 @@
 """``longlag`` in a process of its own, which a test can wait for, signal and kill."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ def started(*arguments: str, cwd: Path, background: bool = False) -> Iterator[su
     process = subprocess.Popen(
         command,
         cwd=cwd,
+        env={name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"},  # as a shell has none
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -177,6 +177,7 @@ def test_a_cell_of_a_yaml_of_its_own(longlag, tmp_path, wrong_cells):
     assert f"no cell 'mine'; there are: {', '.join(CELLS)}" in longlag("check", "cell=mine").err
 
 
+@pytest.mark.slow
 def test_a_plain_module_can_be_checked_too(longlag, tmp_path):
     """A cell that is no subclass of ours needs hidden_size and initial_state, and nothing else."""
     (tmp_path / "my_cells.py").write_text(

@@ -16,10 +16,14 @@ def command(module: str, *arguments: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return what a process is told by this one: where to import from, and who started it."""
+    """Return what a process is told by this one: where to import from, and who started it.
+
+    Not told is which service of W&B this one has: shared, it would hold the run of a process that was killed.
+    """
     places = [place or str(Path.cwd()) for place in sys.path]
     path = os.pathsep.join([*places, *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**os.environ, "PYTHONPATH": path, _PARENT: str(os.getpid())}
+    others = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
+    return {**others, "PYTHONPATH": path, _PARENT: str(os.getpid())}
 
 
 def begin() -> None:

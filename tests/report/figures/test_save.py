@@ -21,6 +21,7 @@ def study(tmp_path_factory):
     return read_curves(read_study(path))
 
 
+@pytest.mark.slow
 def test_a_study_gets_every_figure(study, tmp_path):
     before = dict(mpl.rcParams)
     written = save_figures(study, tmp_path / "new" / "figures")
