@@ -180,11 +180,12 @@ class RayLauncher(ClusterLauncher):
     """
 
     def __init__(self, init: DictConfig, remote: DictConfig, threads: int) -> None:
-        self.init, self.remote = OmegaConf.to_container(init), OmegaConf.to_container(remote)
+        self.init: Any = OmegaConf.to_container(init)
+        self.remote: Any = OmegaConf.to_container(remote)
         self.threads = threads
 
     def send(self, batch: "Batch", errands: "list[Errand]") -> None:
         """Give the jobs of a batch to Ray, and wait until all have ended."""
         from longlag.cli.on_ray import run_on_ray
 
-        run_on_ray(batch, errands, self.init, self.remote, self.threads)  # type: ignore[arg-type]
+        run_on_ray(batch, errands, self.init, self.remote, self.threads)

@@ -103,7 +103,8 @@ class SLSTMCell(GatedCell):
 
     def _pre_activations(self, x: Tensor, h: Tensor) -> tuple[Tensor, ...]:
         if self.heads == 1:
-            return self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)  # type: ignore[no-any-return]  # 4 × [B, H]
+            parts: tuple[Tensor, ...] = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)  # 4 × [B, H]
+            return parts
         h = h.reshape(-1, self.heads, self.hidden_size // self.heads)  # [B, heads, H/heads]
         seen = torch.cat([h, x.unsqueeze(1).expand(-1, self.heads, -1)], dim=-1)  # [B, heads, H/heads + I]
         weight = self.W.weight.view(4, self.heads, h.shape[-1], -1)

@@ -1,6 +1,5 @@
 """The error flow: what is left of the gradient of the loss, step by step on its way back from the last target."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from longlag.flow.float64 import float64_copy
 from longlag.flow.gradients import gradients
 from longlag.flow.tape import Steps, Tape, tape_of
 from longlag.model import SequenceModel
@@ -31,12 +31,6 @@ class ErrorFlow:
     layers: list[dict[str, Tensor]]
     early_gradient: float
     tapes: list[Tape]
-
-
-def float64_copy(model: SequenceModel) -> SequenceModel:
-    """Return a copy of a model in float64, of whose weights no gradient is wanted."""
-    with torch.inference_mode(False):
-        return copy.deepcopy(model).double().requires_grad_(False)
 
 
 def error_flow(

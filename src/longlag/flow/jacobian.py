@@ -1,6 +1,5 @@
 """How a cell stretches its state: the Jacobians of its steps, their singular values, and the Lyapunov exponents."""
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from longlag.flow.float64 import float64_copy
 from longlag.flow.products import Array, log_singular_values, lyapunov_exponents
 from longlag.flow.tape import EagerTape
 from longlag.model import SequenceModel
@@ -82,7 +82,7 @@ def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[EagerTa
 
     """
     with torch.no_grad():
-        double = copy.deepcopy(model).double()
+        double = float64_copy(model)
         tapes = [EagerTape() for _ in double.cells]
         double.unrolls = list(tapes)
         double(inputs.double(), lengths)

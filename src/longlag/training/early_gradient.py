@@ -1,11 +1,10 @@
 """The early gradient: what is left of the gradient when it has come back to the input at t=0."""
 
-import copy
-
 import torch
 from torch import Tensor
 
 from longlag.flow.error_flow import last_counted
+from longlag.flow.float64 import float64_copy
 from longlag.model import SequenceModel
 from longlag.task import Batch
 from longlag.training.module import SequenceModule
@@ -32,7 +31,7 @@ def early_gradient(
 
     """
     with torch.inference_mode(False), torch.enable_grad():
-        double = copy.deepcopy(model).double()
+        double = float64_copy(model)
         x = inputs.detach().clone().double().requires_grad_()
         outputs = double(x, lengths)
         if model.reads == "every":

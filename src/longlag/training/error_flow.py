@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from longlag.flow.decay import decay, half_life
-from longlag.flow.error_flow import error_flow, float64_copy
+from longlag.flow.error_flow import error_flow
+from longlag.flow.float64 import float64_copy
 from longlag.flow.gates import gate_figures
 from longlag.flow.recurrent import recurrent_figures
 from longlag.model import SequenceModel
