@@ -5,21 +5,15 @@ import weakref
 
 import pytest
 import torch
+from flows import batch_of
 
 from longlag.cells import CoupledLSTMCell, ForgetLSTM2000Cell, GRUCell, IRNNCell, LSTMCell, PeepholeLSTMCell, RNNCell
 from longlag.flow import tape as module
 from longlag.flow.error_flow import error_flow
 from longlag.flow.tape import EagerTape, NativeTape, tape_of
 from longlag.model import SequenceModel
-from longlag.task import Batch
 
 CELLS = [LSTMCell, PeepholeLSTMCell, CoupledLSTMCell, ForgetLSTM2000Cell, GRUCell, RNNCell, IRNNCell]
-
-
-def batch_of(B, L):
-    mask = torch.zeros(B, L, dtype=torch.bool)
-    mask[:, -1] = True
-    return Batch(torch.randn(B, L, 2), torch.zeros(B), torch.full((B,), L), mask)
 
 
 def loss(outputs, batch):
