@@ -5,6 +5,7 @@ import pytest
 import torch
 import wandb
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from offline_wandb import as_wandb_reads, merged, read_offline, updated
 
 from longlag.runs import RunFolder
@@ -246,7 +247,7 @@ def test_the_error_flow_is_whole_at_each_checkpoint_and_kept_up_to_where_a_run_g
     logger.log_error_flow(20, {1: lags(-1.5, -2.5), 2: lags(-3.5)})
     logger.log_metrics({"early_gradient": 0.1}, step=20)  # too soon after them
     assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2)}
-    logger.after_save_checkpoint(None)
+    logger.before_save_checkpoint()
     assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2), (20, 1), (20, 2)}
     assert read_error_flow(folder.error_flow)[20, 1]["dx"] == [-1.5, -2.5]
 
@@ -254,6 +255,26 @@ def test_the_error_flow_is_whole_at_each_checkpoint_and_kept_up_to_where_a_run_g
     resumed.log_error_flow(10, {1: lags(-9.0)})
     resumed.finalize("success")
     assert read_error_flow(folder.error_flow).keys() == {(0, 1), (0, 2), (10, 1)}
+
+
+def test_all_figures_are_on_the_disk_before_a_checkpoint_is(plan, monkeypatch):
+    """Or a run that is killed between the two would go on from the checkpoint without them."""
+    made, seen = plan("logger=csv", "trainer.log_every_n_steps=1"), {}
+    monkeypatch.setattr(MetricsLogger, "save", lambda logger: None)  # which writes now and then
+    save = SingleDeviceStrategy.save_checkpoint
+
+    def saved(strategy, checkpoint, filepath, **options):
+        seen[checkpoint["global_step"]] = read_metrics(made.folder.metrics), read_error_flow(made.folder.error_flow)
+        save(strategy, checkpoint, filepath, **options)
+
+    monkeypatch.setattr(SingleDeviceStrategy, "save_checkpoint", saved)
+    train_run(made)
+    metrics, flow = read_metrics(made.folder.metrics), read_error_flow(made.folder.error_flow)
+    assert list(seen) == [2, 4, 6]
+    for step, (rows, flows) in seen.items():
+        assert {k: row for k, row in rows.items() if k < step} == {k: row for k, row in metrics.items() if k < step}
+        assert rows[step]["val/acc"] == metrics[step]["val/acc"]
+        assert flows == {key: lags for key, lags in flow.items() if key[0] <= step}
 
 
 def test_offline_wins_over_the_environment(plan, monkeypatch):

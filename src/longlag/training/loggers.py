@@ -63,7 +63,7 @@ class WandbLoggers:
 class MetricsLogger(Logger):
     """Write ``metrics.csv``, whole each time, and ``error_flow.csv``, which grows.
 
-    Both are written with every checkpoint, and beside that seldom enough to cost a fiftieth of the run.
+    Both are written before every checkpoint, and beside that seldom enough to cost a fiftieth of the run.
     """
 
     def __init__(self, card: RunCard) -> None:
@@ -115,8 +115,8 @@ class MetricsLogger(Logger):
             self._next_write = end + max(0.5, 50 * (end - start))
 
     @rank_zero_only
-    def after_save_checkpoint(self, checkpoint_callback: object) -> None:
-        """Write the files: a run that is resumed from this checkpoint must find all rows up to it."""
+    def before_save_checkpoint(self) -> None:
+        """Write the files: a run that goes on from this checkpoint must find all rows up to it."""
         self._write()
 
     @rank_zero_only

@@ -127,7 +127,10 @@ class SequenceModule(LightningModule):
         self.record(self._taken("test"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the figures, so that the summary of a resumed run has them all."""
+        """Keep the figures, so that the summary of a resumed run has them all; the loggers' files come first."""
+        for logger in self.trainer.loggers:
+            if hasattr(logger, "before_save_checkpoint"):
+                logger.before_save_checkpoint()
         checkpoint["figures"] = self.measured
         checkpoint["recent"] = self.recent.figures
 
