@@ -185,7 +185,7 @@ def test_fail_fast_stops_what_goes_on_and_begins_nothing_more(longlag, tiny, mee
 
 
 CUT = (
-    "train", "-m", "task.T=40", "cell.hidden_size=8", "trainer.max_steps=40", "trainer.val_check_interval=10",
+    "train", "-m", "task.T=40", "cell.hidden_size=8", "trainer.max_steps=400", "trainer.val_check_interval=10",
     "logger=csv", "seed=0,1,2",
 )  # fmt: skip
 
