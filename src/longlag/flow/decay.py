@@ -1,6 +1,7 @@
 """Rates of decay and half-lives, in steps."""
 
 import math
+import statistics
 
 from torch import Tensor
 
@@ -29,12 +30,9 @@ def decay(log10_norms: Tensor) -> float | None:
 
     """
     reached = (~log10_norms.isnan()).sum(1) * 2 >= log10_norms.shape[1]
-    means = log10_norms.nanmean(1)
-    used = reached & means.isfinite()
-    if used.sum() < 2:
+    means = enumerate(zip(log10_norms.nanmean(1).tolist(), reached.tolist(), strict=True))
+    points = {lag: mean for lag, (mean, enough) in means if enough and math.isfinite(mean)}
+    if len(points) < 2:
         return None
-    lags = used.nonzero().squeeze(1).to(means.dtype)
-    away = lags - lags.mean()
-    slope = (away * (means[used] - means[used].mean())).sum() / away.square().sum()
-    factor: float = 10 ** slope.item()
+    factor: float = 10 ** statistics.linear_regression([*points.keys()], [*points.values()]).slope
     return factor

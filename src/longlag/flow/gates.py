@@ -27,13 +27,14 @@ def gate_figures(tape: Tape, lengths: Tensor) -> dict[str, float]:
 
     """
     L = tape.inputs.shape[1]
-    valid = (torch.arange(L, device=lengths.device)[:, None] < lengths).flatten()  # [L·B]
+    valid = torch.arange(L, device=lengths.device)[:, None] < lengths  # [L, B]
+    whole = bool(valid.all())
     found: dict[str, float] = {}
     for name, gate in tape.gates.items():
-        values = gate if valid.all() else gate[valid]
+        values = gate if whole else gate[valid]
         found[f"gate_{name}"] = values.mean().item()
-        found[f"gate_{name}_shut"] = (values < SHUT).double().mean().item()
-        found[f"gate_{name}_open"] = (values > OPEN).double().mean().item()
+        found[f"gate_{name}_shut"] = (values < SHUT).sum().item() / values.numel()
+        found[f"gate_{name}_open"] = (values > OPEN).sum().item() / values.numel()
         if name == getattr(tape.cell, "forget_gate", None):
             found["memory_half_life"] = half_life(math.exp(values.log().mean().item()))
     return found

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+from torch import Tensor
 
 
 def recurrent_figures(cell: Any) -> dict[str, float]:
@@ -19,10 +20,17 @@ def recurrent_figures(cell: Any) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     with torch.no_grad():
-        for name, weights in getattr(cell, "recurrent_weights", dict)().items():
-            wide = weights.to(torch.promote_types(weights.dtype, torch.float64))
-            sound = bool(wide.isfinite().all())  # those of a run that has diverged are nan, and so are their figures
-            found[f"norm_{name}"] = torch.linalg.matrix_norm(wide, 2).item() if sound else math.nan
-            if wide.shape[0] == wide.shape[1]:
-                found[f"radius_{name}"] = torch.linalg.eigvals(wide).abs().max().item() if sound else math.nan
+        matrices: dict[str, Tensor] = getattr(cell, "recurrent_weights", dict)()
+        for shape in dict.fromkeys(weights.shape for weights in matrices.values()):
+            alike = {name: weights for name, weights in matrices.items() if weights.shape == shape}
+            stack = torch.stack(list(alike.values()))
+            stack = stack.to(torch.promote_types(stack.dtype, torch.float64))
+            sound = stack.isfinite().all((1, 2))  # those of a run that has diverged are nan, and so are their figures
+            tame = stack.where(sound[:, None, None], 0)
+            figures = {"norm": torch.linalg.matrix_norm(tame, 2)}
+            if shape[0] == shape[1]:
+                figures["radius"] = torch.linalg.eigvals(tame).abs().amax(1)
+            for figure, values in figures.items():
+                of_all = values.where(sound, math.nan).tolist()
+                found |= {f"{figure}_{name}": value for name, value in zip(alike, of_all, strict=True)}
     return found

@@ -82,11 +82,12 @@ class Tape(ABC):
 
     @functools.cached_property
     def gates(self) -> dict[str, Tensor]:
-        """The gates of all steps of all sequences as one batch, by their names, [L·B, …]; none for a cell without."""
+        """The gates of all steps of all sequences, by their names, [L, B, …]; none for a cell without."""
         if not isinstance(self.cell, GatedCell):
             return {}
         with torch.no_grad():
-            return self.cell.gates(*self.at_once)
+            gates = self.cell.gates(*self.at_once)
+        return {name: gate.view(-1, len(self.inputs), *gate.shape[1:]) for name, gate in gates.items()}
 
     @property
     def has_direct_path(self) -> bool:
@@ -162,7 +163,7 @@ class EagerTape(Tape):
         if not self.has_direct_path:
             return None
         if isinstance(self.cell, GatedCell) and type(self.cell).direct_path is GatedCell.direct_path:
-            return self.gates[str(self.cell.forget_gate)]  # asked for already
+            return self.gates[str(self.cell.forget_gate)].flatten(0, 1)  # asked for already
         with torch.no_grad():
             return self.cell.direct_path(*self.at_once)
 
@@ -174,7 +175,6 @@ class NativeTape(Tape):
         """Run ``cell`` over the sequences ``x`` [B, L, I] from its initial state."""
         self.cell, self.inputs = cell, x.view_as(x)
         self.run = TapedRun(cell, x)
-        self.count = len(x)
         self._seen: dict[str, Tensor] = {}
         self.hidden = _Hidden.apply(self.inputs, self)  # type: ignore[no-untyped-call]
         return self.hidden, (self.hidden[:, -1], None)  # which of the memory nobody asks
@@ -185,24 +185,30 @@ class NativeTape(Tape):
 
     def seen(self) -> dict[str, Tensor]:
         """Return the gradients of h, and of the cell state if there is one, [L, B, H] each."""
-        return self._seen if self.cell.has_cell_state else {"dh": self._seen["dh"]}
+        return {name: self.run.by_step(lanes) for name, lanes in self._seen.items()}
+
+    @functools.cached_property
+    def gates(self) -> dict[str, Tensor]:
+        """The gates of all steps of all sequences; see :attr:`Tape.gates`."""
+        return self.run.gates
 
     def back(self, d_hidden: Tensor) -> Tensor:
         """Send an error [B, L, H] back, and return the gradient of the inputs [B, L, I]."""
-        dx, self._seen["dh"], self._seen["dc"] = self.run.back(d_hidden.transpose(0, 1))
+        dx, dh, dc = self.run.back(d_hidden.transpose(0, 1))
+        self._seen = {"dh": dh, "dc": dc} if self.cell.has_cell_state else {"dh": dh}
         return dx.transpose(0, 1)
 
     def keep(self, count: int) -> None:
         """Forget all sequences but the first ``count``."""
-        self.count = count
+        self.run.count = count
         self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
 
     def before(self) -> State:
         """Return the states before all steps, as one batch."""
-        start = self.cell.initial_state(self.count, dtype=self.inputs.dtype)
+        start = self.cell.initial_state(self.run.count, dtype=self.inputs.dtype)
         memory = self.run.memory if self.cell.has_cell_state else self.run.hidden
         h, c = (
-            torch.cat([first[None], steps[:-1, : self.count]]).flatten(0, 1)
+            torch.cat([first[None], steps[:-1]]).flatten(0, 1)
             for first, steps in zip(start, (self.run.hidden, memory), strict=True)
         )
         return h, c
@@ -211,10 +217,8 @@ class NativeTape(Tape):
         """Return the gradients along the direct path; see :meth:`Tape.direct`."""
         if not self.has_direct_path:
             return {}
-        whole = torch.zeros_like(self.run.hidden)
-        whole[:, : self.count] = error if isinstance(error, Tensor) else torch.stack(list(error))
-        dx, _, dc = self.run.back(whole, direct=True)
-        return {"dx_direct": dx[:, : self.count], "dc_direct": dc[:, : self.count]}
+        dx, _, dc = self.run.back(error if isinstance(error, Tensor) else torch.stack(list(error)), direct=True)
+        return {"dx_direct": dx, "dc_direct": self.run.by_step(dc)}
 
 
 class _Hidden(torch.autograd.Function):

@@ -55,14 +55,16 @@ class ErrorFlow(Probe):
 
 def over_sequences(lags: dict[str, Tensor]) -> dict[str, list[float]]:
     """Turn the norms of one layer, [K, B] each, into the columns of ``error_flow.csv``, K values each."""
-    ends = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
-    columns = {"sequences": (~lags["dx"].isnan()).sum(1).double().tolist()}
     values = torch.stack(list(lags.values()))  # [names, K, B]
-    # the nearest of the values: between -inf and a number there is nothing
-    quantiles = values.nanquantile(ends.to(values.device), dim=2, interpolation="nearest")
-    for k, (name, means) in enumerate(zip(lags, values.nanmean(2).tolist(), strict=True)):
-        columns[name] = means
-        columns |= {f"{name}{end}": column for end, column in zip(QUANTILES, quantiles[:, k].tolist(), strict=True)}
+    counts = (~values.isnan()).sum(2)
+    ordered = values.sort(2).values  # nan comes last
+    columns = {"sequences": counts[0].double().tolist()}
+    columns |= zip(lags, values.nanmean(2).tolist(), strict=True)
+    for end, q in QUANTILES.items():
+        # the nearest of the values: between -inf and a number there is nothing
+        nearest = ((counts - 1) * q).round().long().clamp(min=0)
+        found = ordered.gather(2, nearest[..., None]).squeeze(2)
+        columns |= zip((f"{name}{end}" for name in lags), found.tolist(), strict=True)
     return columns
 
 

@@ -108,11 +108,8 @@ class MetricsLogger(Logger):
     @rank_zero_only
     def save(self) -> None:
         """Write the files, if the last time is long enough ago."""
-        start = time.monotonic()
-        if start >= self._next_write:
+        if time.monotonic() >= self._next_write:
             self._write()
-            end = time.monotonic()
-            self._next_write = end + max(0.5, 50 * (end - start))
 
     @rank_zero_only
     def before_save_checkpoint(self) -> None:
@@ -125,5 +122,8 @@ class MetricsLogger(Logger):
         self._write(durable=True)
 
     def _write(self, durable: bool = False) -> None:
+        start = time.monotonic()
         self.table.write(durable)
         self.error_flow.write(durable)
+        end = time.monotonic()
+        self._next_write = end + max(0.5, 50 * (end - start))

@@ -42,19 +42,26 @@ class WandbMirror(WandbLogger):
     def __init__(self, card: RunCard, mode: str, project: str, entity: str | None) -> None:
         self.card = card
         self._summary: dict[str, Any] = {}
+        self._row: dict[str, Any] = {}
         self.run = _started(card, mode, project, entity) if getattr(rank_zero_only, "rank", 0) == 0 else None
         super().__init__(name=card.name, save_dir=card.folder.path, project=project, experiment=self.run)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Send figures; those that are not finite are left out, W&B would take them for text.
+        """Add figures to the row of a step; those that are not finite are left out, W&B would take them for text.
 
-        W&B's own count of steps is set to the optimizer step: all figures of a step are one row then, and the parts of
-        a resumed run follow each other when they are uploaded.
+        W&B's own count of steps is set to the optimizer step, so that the parts of a resumed run follow each other when
+        they are uploaded. A row is sent when the next one begins: W&B holds it back as long, and each call costs.
         """
-        if self.run is not None:
-            finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-            self.run.log({**finite, "trainer/global_step": step}, step=step)
+        if self._row.get("trainer/global_step") != step:
+            self._send()
+        self._row |= {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self._row["trainer/global_step"] = step
+
+    def _send(self) -> None:
+        if self.run is not None and self._row:
+            self.run.log(self._row, step=self._row["trainer/global_step"])
+        self._row = {}
 
     @rank_zero_only
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -81,6 +88,7 @@ class WandbMirror(WandbLogger):
                 if path.exists():
                     pictures = _pictures(read_error_flow(path), Path(folder))
             finally:
+                self._send()
                 self.run.log(pictures)  # this ends the last row, which would overwrite the summary
                 self.run.summary.update(self._summary)
                 self.run.finish(exit_code=exit_code)

@@ -1,7 +1,7 @@
 """The weights of our cells in the form that the kernel takes: an affine map for each gate, then a pointwise update."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,13 +31,18 @@ def names() -> str:
 
 def packed(cell: Cell) -> Packed:
     """Return the weights of a cell as those of one run, with a way for the gradient back to its parameters."""
-    update, pack = _CELLS[type(cell)]
-    return pack(cell, update)
+    kind = _CELLS[type(cell)]
+    return kind.pack(cell, kind.update)
 
 
 def update_of(cell: Cell) -> str:
     """Return the name of the pointwise part of a cell."""
-    return _CELLS[type(cell)][0]
+    return _CELLS[type(cell)].update
+
+
+def gates_of(cell: Cell) -> dict[str, int]:
+    """Return which of what the kernel saves are gates of a cell, by their names."""
+    return _CELLS[type(cell)].gates
 
 
 def _one_layer(cell: Any, update: str) -> Packed:
@@ -70,13 +75,20 @@ def _block_2000(cell: ForgetLSTM2000Cell, update: str) -> Packed:
     return Packed(update, weights.view(*shape, -1), biases.view(shape), cut=int(cell.truncated))
 
 
-#: Cell -> its pointwise part, by its name in ``updates.h``, and what packs it.
-_CELLS: dict[type[Cell], tuple[str, Callable[[Any, str], Packed]]] = {
-    LSTMCell: ("Lstm", _one_layer),
-    PeepholeLSTMCell: ("PeepholeLstm", _peephole),
-    CoupledLSTMCell: ("CoupledLstm", _one_layer),
-    ForgetLSTM2000Cell: ("ForgetBlock", _block_2000),
-    GRUCell: ("Gru", _gru),
-    RNNCell: ("Rnn", _one_layer),
-    IRNNCell: ("Irnn", _one_layer),
+class _Kind(NamedTuple):
+    """How the kernel has a cell: its pointwise part in ``updates.h``, what packs it, and the gates that this saves."""
+
+    update: str
+    pack: Callable[[Any, str], Packed]
+    gates: dict[str, int]
+
+
+_CELLS: dict[type[Cell], _Kind] = {
+    LSTMCell: _Kind("Lstm", _one_layer, {"i": 1, "f": 2, "o": 4}),
+    PeepholeLSTMCell: _Kind("PeepholeLstm", _peephole, {"i": 1, "f": 2, "o": 4}),
+    CoupledLSTMCell: _Kind("CoupledLstm", _one_layer, {"f": 1, "o": 3}),
+    ForgetLSTM2000Cell: _Kind("ForgetBlock", _block_2000, {"i": 1, "f": 2, "o": 4}),
+    GRUCell: _Kind("Gru", _gru, {"r": 1, "z": 2}),
+    RNNCell: _Kind("Rnn", _one_layer, {}),
+    IRNNCell: _Kind("Irnn", _one_layer, {}),
 }

@@ -1,13 +1,12 @@
 """A run of a cell with all that it went through: its states, and on the way back the gradient of each."""
 
-import functools
-
 import torch
 from torch import Tensor
 
 from longlag.cells import Cell
 from longlag.engine.native.frame import Call, stacked
-from longlag.engine.native.packed import packed
+from longlag.engine.native.packed import gates_of, packed
+from longlag.engine.native.workspace import Loan
 
 
 class TapedRun:
@@ -20,42 +19,58 @@ class TapedRun:
     """
 
     def __init__(self, cell: Cell, x: Tensor) -> None:
+        self._cell = cell
         with torch.no_grad():
             self._packed, self._x = stacked([packed(cell)]), x.detach()[None]
             call = Call(self._packed, self._x, None, None)
-            B, T, _ = x.shape
+            self.count, T, _ = x.shape
+            """How many of the sequences are asked for, the first ones; all of them until it is set."""
             self._rows = x.new_empty(1, T + 1, call.Bp, call.Hp)
-            self._saved = x.new_empty(call.Bp // call.rows, T, call.Hu, call.saved // call.Hu, call.rows)
+            self._loan = Loan(call.Bp * T * call.saved, x.dtype)
+            sizes = (call.Bp // call.rows, T, call.Hu, call.saved // call.Hu, call.rows)
+            self._saved = self._loan.tensor[: call.Bp * T * call.saved].view(sizes)
             call.run("forward", h=self._rows, saved=self._saved)
-        self.hidden: Tensor = self._rows[0, 1:, :B, : call.H]
-        """h of all steps, [T, B, H]."""
-        self._call = call
+        self._H = call.H
 
-    @functools.cached_property
+    @property
+    def hidden(self) -> Tensor:
+        """The hidden states of all steps, [T, count, H]."""
+        return self._rows[0, 1:, : self.count, : self._H]
+
+    @property
     def memory(self) -> Tensor:
-        """The cell state of all steps, or h where that is the memory, [T, B, H]."""
-        return self._by_step(self._saved[..., 0, :])
+        """The cell state of all steps, or h where that is the memory, [T, count, H]."""
+        return self.by_step(self._saved[..., 0, :])
+
+    @property
+    def gates(self) -> dict[str, Tensor]:
+        """The gates of all steps, by their names: [T, count, H], or [T, count, blocks] where a block shares them."""
+        shared = getattr(self._cell, "block_size", 1)
+        return {name: self.by_step(self._saved[..., k, :])[..., ::shared] for name, k in gates_of(self._cell).items()}
 
     def back(self, d_hidden: Tensor, direct: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Send an error back.
 
         Args:
-            d_hidden: what reaches the hidden states from outside, [T, B, H].
+            d_hidden: what reaches the hidden states of the first B sequences from outside, [T, B, H].
             direct: whether it goes back along the direct path alone, through the memory.
 
         Returns:
-            The gradients of the inputs [T, B, I], and the whole ones of h and of the memory at all steps [T, B, H].
+            The gradients of the inputs [T, B, I], and the whole ones of h and of the memory at all steps, for
+            :meth:`by_step`.
 
         """
-        call = Call(self._packed._replace(cut=2) if direct else self._packed, self._x, None, None)
+        x, packed = self._x[:, : d_hidden.shape[1]], self._packed
+        call = Call(packed._replace(cut=2) if direct else packed, x, None, None)
         lanes = (call.Bp // call.rows, len(d_hidden), call.Hu, call.rows)
-        dh, dc = self._x.new_empty(lanes), self._x.new_empty(lanes)
-        dx = torch.empty_like(self._x, memory_format=torch.contiguous_format)
+        dh, dc = x.new_empty(lanes), x.new_empty(lanes)
+        dx = x.new_empty(x.shape)
         d_out = d_hidden.detach().transpose(0, 1)[None]
-        call.run("backward", d_out=d_out, h=self._rows, saved=self._saved, d_x=dx, flow_h=dh, flow_c=dc)
-        return dx[0].transpose(0, 1), self._by_step(dh), self._by_step(dc)
+        call.run("backward", d_out=d_out, saved=self._saved, d_x=dx, flow_h=dh, flow_c=dc)
+        return dx[0].transpose(0, 1), dh, dc
 
-    def _by_step(self, lanes: Tensor) -> Tensor:
-        """Turn [blocks, T, units, rows] into [T, B, H]."""
-        T, B, call = lanes.shape[1], self._x.shape[1], self._call
-        return lanes.permute(1, 0, 3, 2).reshape(T, call.Bp, call.Hu)[:, :B, : call.H]
+    def by_step(self, lanes: Tensor) -> Tensor:
+        """Turn [blocks, T, units, rows], as the kernel has it, into [T, count, H]."""
+        _, T, units, rows = lanes.shape
+        blocks = -(-self.count // rows)  # of one block it is but another view
+        return lanes[:blocks].permute(1, 0, 3, 2).reshape(T, blocks * rows, units)[:, : self.count, : self._H]
