@@ -20,6 +20,7 @@ from longlag.cli.jobs import Job
 from longlag.cli.pool import Pool
 from longlag.cli.settings import folder_name
 from longlag.cli.slots import Slots
+from longlag.cli.workers import Worker
 from longlag.runs import RunFolder
 from longlag.runs.claim import Owner
 from longlag.runs.error_flow import read_error_flow
@@ -112,6 +113,25 @@ def test_two_at_once_do_what_one_after_the_other_do(longlag, tiny, meeting, tmp_
     said = longlag("train", *together)
     assert said.code == 0
     assert said.err.count("ran already: done; fresh=true runs it again") == 4
+
+
+def test_the_workers_start_while_the_grid_is_looked_at(longlag, tiny, monkeypatch):
+    """Those and no others, as many as there are jobs; none is left of a grid that is wrong or has run already."""
+    begun = []
+
+    def worker(environment):
+        begun.append(Worker(environment))
+        return begun[-1]
+
+    monkeypatch.setattr("longlag.cli.look_ahead.Worker", worker)
+    monkeypatch.setattr("longlag.cli.pool.Worker", lambda _: pytest.fail("a worker that had been started was not used"))
+    grid = ("-m", *tiny, "seed=0,1", "hydra/launcher=local", "hydra.launcher.jobs=3")
+    for more, code in ((), 0), (("model.dropout=2",), 2), ((), 0):
+        before = len(begun)
+        assert longlag("train", *grid, *more).code == code
+        assert len(begun) == before + 2
+        assert all(one.process.returncode is not None for one in begun)
+    assert [one.process.returncode for one in begun] == [0, 0, *[-signal.SIGKILL] * 4]
 
 
 # Each forget bias has a fate of its own, and so costs its run alone.
@@ -291,7 +311,7 @@ def test_runs_of_two_processes_give_what_they_give_alone(longlag, tiny):
 def test_a_worker_keeps_to_its_gpus_and_threads(tiny, meeting, tmp_path, monkeypatch):
     """What a process is told of the machine, looked at from within; there need be no GPU for it."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    pool = Pool(Slots(("3", "5"), threads=2), ["3", "5"])
+    pool = Pool(Slots(("3", "5"), threads=2), ["3", "5"], [])
     try:
         for seed in (0, 1):
             settings = settings_of([*tiny, *meeting, f"seed={seed}"])

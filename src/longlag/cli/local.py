@@ -50,7 +50,7 @@ class LocalMachine:
         there = torch.cuda.device_count()
         used = [on_gpu(job.settings, there) for job in session().grid]
         mine = gpus(os.environ, there) if there and (any(used) or not used) else []
-        self.pool = Pool(slots_of(jobs, threads, jobs_per_gpu, cores(), mine), mine)
+        self.pool = Pool(slots_of(jobs, threads, jobs_per_gpu, cores(), mine), mine, session().spares)
         session().closing.callback(self.pool.close)
         self.display = GridDisplay(Console(stderr=True), 0, len(self.pool.slots.gpus))
 

@@ -20,6 +20,8 @@ from longlag.cli.configs import grid, known_keys, without_hydra
 from longlag.cli.requests import RequestError, explained
 from longlag.cli.session import Session, session
 from longlag.cli.settings import apart_from_seed
+from longlag.cli.slots import cores, has_gpu, slots_of
+from longlag.cli.workers import Worker
 
 #: launcher or sweeper -> (a package that it needs, the extra of longlag that brings it)
 _EXTRAS = {"slurm": ("submitit", "slurm"), "ray": ("ray", "ray"), "optuna": ("optuna", "search")}
@@ -82,10 +84,12 @@ def _rehearse(config: DictConfig, current: Session) -> None:
         RequestError: one of them is wrong.
 
     """
-    from longlag.cli.jobs import Job
-
     jobs = grid([*_params(config), *_typed(config)])
     current.jobs = len(jobs)
+    if config.hydra.runtime.choices["hydra/launcher"] == "local" and not current.dry:
+        _start_workers(config.hydra.launcher, current)
+    from longlag.cli.jobs import Job  # takes seconds, in which the workers import the same
+
     made: set[str] = set()
     with Console(stderr=True).status("looking ahead") as status:  # which is seen in a terminal only
         for number, (composed, own, overrides) in enumerate(_composed(config, jobs), start=1):
@@ -101,6 +105,27 @@ def _rehearse(config: DictConfig, current: Session) -> None:
             if job.folder.path not in current.folders:
                 current.planned.append(job)
             current.folders[job.folder.path] = None
+
+
+def _start_workers(launcher: DictConfig, current: Session) -> None:
+    """Start the workers of the local launcher, which take seconds until they are ready."""
+    if has_gpu():  # which each is given when a job is
+        return
+    try:
+        slots = slots_of(launcher.jobs, launcher.threads, launcher.jobs_per_gpu, cores(), [])
+    except (RequestError, OmegaConfBaseException):  # it is said when all that is wrong is looked for
+        return
+    for slot in range(min(len(slots.gpus), current.jobs)):
+        worker = Worker(slots.environment([slot]))
+        current.spares.append(worker)
+        current.closing.callback(_end_spare, current, worker)
+
+
+def _end_spare(current: Session, worker: Worker) -> None:
+    """End a worker that was never given a job."""
+    if worker in current.spares:
+        worker.process.kill()
+        worker.close()
 
 
 def _rehearse_search(config: DictConfig, current: Session) -> None:

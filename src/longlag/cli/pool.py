@@ -1,19 +1,14 @@
-"""Worker processes that serve one job after the other, and what they tell."""
+"""The workers of a machine, and which job each of them is at."""
 
-import contextlib
-import json
-import os
 import selectors
 import signal
-import subprocess
 import time
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from longlag.cli import processes
 from longlag.cli.errands import Errand
 from longlag.cli.slots import Slots
+from longlag.cli.workers import Worker
 
 _GRACE_S = 1.0  # how long a worker may take to end after the second interrupt
 
@@ -24,13 +19,15 @@ class Pool:
     Args:
         slots: the parts of the machine.
         gpus: all its GPUs that may be used.
+        spares: workers that have been started already; those that are of use are taken out.
 
     """
 
-    def __init__(self, slots: Slots, gpus: list[str]) -> None:
+    def __init__(self, slots: Slots, gpus: list[str], spares: list[Worker]) -> None:
         self.slots = slots
         self._gpus = gpus
-        self._workers: dict[int, _Worker] = {}
+        self._spares = spares
+        self._workers: dict[int, Worker] = {}
         self._taken: dict[int, tuple[int, ...]] = {}  # by a job, which is at the worker of the first
 
     @property
@@ -50,10 +47,17 @@ class Pool:
         if worker is None or worker.process.poll() is not None or worker.environment != wanted:
             if worker is not None:
                 worker.close()
-            worker = self._workers[taken[0]] = _Worker(wanted)
+            worker = self._workers[taken[0]] = self._spare(wanted) or Worker(wanted)
         self._taken[taken[0]] = taken
         worker.give(errand)
         return True
+
+    def _spare(self, environment: dict[str, str]) -> Worker | None:
+        """Take a worker that has been started already, if there is one with this environment."""
+        for k, worker in enumerate(self._spares):
+            if worker.environment == environment and worker.process.poll() is None:
+                return self._spares.pop(k)
+        return None
 
     def events(self, timeout: float) -> Iterator[tuple[Errand, dict[str, Any]]]:
         """Yield what has happened, job by job; wait for it if nothing has.
@@ -115,119 +119,6 @@ class Pool:
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()
-
-
-class _Worker:
-    """One worker process, seen from outside.
-
-    Args:
-        environment: variables by which it keeps to its part of the machine.
-
-    """
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
-        self.errand: Errand | None = None
-        self.ready = False
-        reading, writing = os.pipe()
-        try:
-            # in a process group of its own, so that a Ctrl-C in the terminal reaches it through us
-            self.process = subprocess.Popen(
-                processes.command("longlag.cli.worker", str(writing)),
-                env={**processes.environment(), **environment, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(writing,),
-                process_group=0,
-            )
-        except BaseException:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-        assert self.process.stdout is not None
-        self._events, self._output = _Pipe(reading), _Pipe(os.dup(self.process.stdout.fileno()))
-        self.process.stdout.close()
-
-    def give(self, errand: Errand) -> None:
-        """Give it a job; that it has died is seen later."""
-        self.errand = errand
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(f"{errand.line()}\n".encode())
-            self.process.stdin.flush()
-
-    def heard(self) -> Iterator[dict[str, Any]]:
-        """Yield what it has told and printed since."""
-        printed, told = list(self._output.lines()), list(self._events.lines())
-        for line in printed:
-            yield {"printed": line}
-        for line in told:
-            event: dict[str, Any] = json.loads(line)
-            self.ready = True
-            if "ready" not in event:
-                yield event
-
-    def open_pipes(self) -> list["_Pipe"]:
-        """Return the pipes by which it may still be heard."""
-        return [pipe for pipe in (self._events, self._output) if pipe.open]
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it is there."""
-        self.process.send_signal(number)
-
-    def hang_up(self) -> None:
-        """Tell it that no more jobs come."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-
-    def close(self) -> None:
-        """End it; it is at no job."""
-        self.hang_up()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:  # a thread of somebody's keeps it
-            self.process.kill()
-            self.process.wait()
-        self._events.close()
-        self._output.close()
-
-
-class _Pipe:
-    """The reading end of a pipe, without waiting.
-
-    Args:
-        descriptor: of it.
-
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.open = True
-        self._begun = b""
-        os.set_blocking(descriptor, False)
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines that are there; at its end the last one, whole or not."""
-        pieces: deque[bytes] = deque([self._begun])
-        while self.open:
-            try:
-                piece = os.read(self.descriptor, 1 << 16)
-            except BlockingIOError:
-                break
-            self.open = bool(piece)
-            pieces.append(piece)
-        *whole, self._begun = b"".join(pieces).split(b"\n")
-        if not self.open and self._begun:
-            whole, self._begun = [*whole, self._begun], b""
-        yield from (line.decode(errors="replace") for line in whole)
-
-    def close(self) -> None:
-        """Close it."""
-        self.open = False
-        os.close(self.descriptor)
 
 
 def _told(code: int) -> str:

@@ -9,6 +9,7 @@ from longlag.cli.requests import RequestError
 
 if TYPE_CHECKING:
     from longlag.cli.jobs import Job
+    from longlag.cli.workers import Worker
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Session:
         found: what a search has found, in a line.
         started: the folders of those that have been started.
         refused: why the command was refused, if it was.
+        spares: workers that were started before it was known what they are to do.
         closing: what is to be closed when the command ends.
 
     """
@@ -40,6 +42,7 @@ class Session:
     found: str | None = None
     started: list[Path] = field(default_factory=list)
     refused: RequestError | None = None
+    spares: list["Worker"] = field(default_factory=list)
     closing: ExitStack = field(default_factory=ExitStack)
 
 
