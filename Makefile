@@ -9,7 +9,7 @@ MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_ma
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-long slurm-check ray-check lint wheel rates easy cells forget-bias \
-	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-launcher bench-probe bench clean
+	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-grid bench-probe bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -93,8 +93,9 @@ bench-engines: setup  ## the tables of docs/benchmarks.md: every way to run a ce
 	@$(BIN)/longlag bench H=64 B=32,256 T=100,1000 R=1 --md -
 	@$(BIN)/longlag bench cell=min_lstm,min_gru,lru H=32 B=32,256 T=100,1000 R=1 --md -
 
-bench-launcher: setup  ## a grid of 16 default runs, one after the other against several at once
+bench-grid: setup  ## a grid of 16 default runs, one after the other against several at once; 500 runs looked at
 	@$(BIN)/python bench/launcher.py
+	@$(BIN)/python bench/many_runs.py
 
 bench-probe: setup  ## what measuring the error flow costs
 	@$(BIN)/python bench/probe.py
