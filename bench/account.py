@@ -29,7 +29,7 @@ from longlag.training.probe import Probe
 
 #: A part of the run -> the functions in which its time is spent.
 PARTS: dict[str, list[tuple[Any, str]]] = {
-    "recurrence": [(Call, "run")],
+    "recurrence": [(Call, "forward"), (Call, "backward")],
     "readout, loss, autograd": [(SequenceModule, "training_step"), (Strategy, "backward")],
     "optimizer": [(torch.optim.Adam, "step")],
     "data": [(Task, "train_batch")],

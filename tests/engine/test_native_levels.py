@@ -39,7 +39,7 @@ def test_parity_at_every_level(named):
     """The cell that has the most to it, with few inputs and many."""
     assert native.level() == named
     call = Call(packed(PeepholeLSTMCell(2, 3)), torch.zeros(1, 1, 1, 2), None, None)
-    assert call.rows == 2 * {"avx512": 16, "avx2": 8, "plain": 4}[named], "two vectors of float32"
+    assert call.layout.rows == 2 * {"avx512": 16, "avx2": 8, "plain": 4}[named], "two vectors of float32"
     assert_parity_at_shapes("lstm_peephole", (torch.float32, torch.float64), range(12))
     cell = busy("lstm_peephole", 3, 9)
     assert_parity(cell, given(cell, 35, 200, with_state=True))

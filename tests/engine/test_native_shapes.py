@@ -103,11 +103,11 @@ def test_no_sequences_at_all_give_no_gradient():
 @pytest.mark.parametrize(
     ("x", "state", "message"),
     [
-        ((4, 5, 3), None, r"wants inputs \[R=1, B, T, I=2\] of at least one step; got \[1, 4, 5, 3\]"),
-        ((4, 0, 2), None, r"wants inputs \[R=1, B, T, I=2\] of at least one step; got \[1, 4, 0, 2\]"),
-        ((4, 2), None, r"wants inputs \[R=1, B, T, I=2\] of at least one step; got \[1, 4, 2\]"),
-        ((4, 5, 2), (1, 3), r"wants states \[R=1, B=4, H=3\]; got \[1, 1, 3\]"),
-        ((4, 5, 2), (4, 2), r"wants states \[R=1, B=4, H=3\]; got \[1, 4, 2\]"),
+        ((4, 5, 3), None, r"wants inputs \[B, T, I=2\] of at least one step; got \[4, 5, 3\]"),
+        ((4, 0, 2), None, r"wants inputs \[B, T, I=2\] of at least one step; got \[4, 0, 2\]"),
+        ((4, 2), None, r"wants inputs \[B, T, I=2\] of at least one step; got \[4, 2\]"),
+        ((4, 5, 2), (1, 3), r"wants states \[B=4, H=3\]; got \[1, 3\]"),
+        ((4, 5, 2), (4, 2), r"wants states \[B=4, H=3\]; got \[4, 2\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(x, state, message):

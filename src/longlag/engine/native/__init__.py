@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, State
-from longlag.engine.native.frame import stacked, unroll_packed
+from longlag.engine.native.frame import Packed, stacked, unroll_packed
 from longlag.engine.native.library import NoLibraryError, level, library
 from longlag.engine.native.packed import fits, names, packed, update_of
 
@@ -57,10 +57,7 @@ def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, S
         ValueError: the inputs are elsewhere or of another type.
 
     """
-    one = None if state is None else (state[0][None], state[1][None])
-    hidden, (h, c) = unroll_runs([cell], x[None], one)
-    h = h.squeeze(0)
-    return hidden.squeeze(0), (h, c.squeeze(0) if cell.has_cell_state else h)
+    return _unrolled(packed(cell), cell.has_cell_state, x, state)
 
 
 def unroll_runs(cells: Sequence[Cell], x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -78,11 +75,14 @@ def unroll_runs(cells: Sequence[Cell], x: Tensor, state: State | None = None) ->
         ValueError: the inputs are elsewhere or of another type.
 
     """
+    return _unrolled(stacked([packed(cell) for cell in cells]), cells[0].has_cell_state, x, state)
+
+
+def _unrolled(weights: Packed, own: bool, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     if (why := refusal(x)) is not None:
         raise ValueError(why)
-    own = cells[0].has_cell_state
     h0, c0 = (None, None) if state is None else (state[0], state[1] if own else state[0])
-    hidden, h, c = unroll_packed(stacked([packed(cell) for cell in cells]), x, h0, c0)
+    hidden, h, c = unroll_packed(weights, x, h0, c0)
     return hidden, (h, c if own else h)
 
 

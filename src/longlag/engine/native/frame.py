@@ -1,6 +1,7 @@
 """The kernel as one operation of PyTorch's: R models of one shape, over all steps, with its gradient."""
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,9 +12,8 @@ from torch.autograd.function import once_differentiable
 from longlag.engine.native.library import library, team
 from longlag.engine.native.workspace import Loan
 
-_Sizes = ctypes.c_int64 * 6
-#: What both ways look at. All else goes when a way is done: an output that is kept holds the call that holds it.
-_BOTH_WAYS = {"weights", "biases", "peepholes", "x", "h0", "c0", "h", "saved"}
+#: The gradients that can be asked for, in the order of what they belong to.
+_GRADIENTS = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
 
 
 class _Problem(ctypes.Structure):
@@ -30,19 +30,42 @@ class _Problem(ctypes.Structure):
     ]
 
 
+class Layout(NamedTuple):
+    """How the kernel lays a problem out.
+
+    Args:
+        rows: the sequences of a block.
+        Bp: the padded number of sequences.
+        Hp: the padded number of units in a row.
+        Hu: that of units in a block.
+        saved: how many numbers a step of a sequence keeps for the way back.
+
+    """
+
+    rows: int
+    Bp: int
+    Hp: int
+    Hu: int
+    saved: int
+
+
 class Packed(NamedTuple):
-    """The weights of R cells of one shape.
+    """The weights of R cells of one shape, one after the other; of each a gate after the other.
 
     Args:
         update: the pointwise part, by its name in ``updates.h``.
-        weights: [R, G, H, H + I].
-        biases: [R, G, H].
-        peepholes: [R, P, H], or ``None``.
+        runs: R.
+        hidden: H.
+        weights: [R·G·H, H + I].
+        biases: [R·G·H].
+        peepholes: [R·P·H], or ``None``.
         cut: 1 if no error goes back through ``h``, 2 if neither through peepholes at the step before.
 
     """
 
     update: str
+    runs: int
+    hidden: int
     weights: Tensor
     biases: Tensor
     peepholes: Tensor | None = None
@@ -50,21 +73,24 @@ class Packed(NamedTuple):
 
 
 def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Run R cells over their sequences.
+    """Run R cells over their sequences, or one without the axis of the runs.
 
     Args:
         packed: the cells.
-        x: inputs [R, B, T, I]; ``expand`` gives several runs the same.
-        h0: where to start [R, B, H], ``None`` for zeros.
+        x: inputs [R, B, T, I], or [B, T, I]; ``expand`` gives several runs the same.
+        h0: where to start [R, B, H] or [B, H], ``None`` for zeros.
         c0: likewise.
 
     Returns:
-        h of all steps [R, B, T, H], and the last h and c [R, B, H]; for a cell without a cell state that c is h.
+        h of all steps [R, B, T, H], and the last h and c [R, B, H], or without R; for a cell without a cell state that
+        c is h.
+
+    Raises:
+        ValueError: a size, a type or a device is not the one that goes with the others.
 
     """
-    way_back = torch.is_grad_enabled()
     outputs: tuple[Tensor, Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
-        x, h0, c0, packed.weights, packed.biases, packed.peepholes, packed.update, packed.cut, way_back
+        x, h0, c0, packed.weights, packed.biases, packed.peepholes, packed, torch.is_grad_enabled()
     )
     return outputs
 
@@ -81,104 +107,151 @@ class _Unroll(torch.autograd.Function):
         weights: Tensor,
         biases: Tensor,
         peepholes: Tensor | None,
-        update: str,
-        cut: int,
+        packed: Packed,
         way_back: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        call = Call(Packed(update, weights, biases, peepholes, cut), x, h0, c0)
-        R, B, T, _ = x.shape
-        h = x.new_empty(R, T + 1, call.Bp, call.Hp)
-        c_end = x.new_empty(R, B, call.H)
-        ctx.loan = Loan(R * call.Bp * T * call.saved, x.dtype) if way_back else None
-        call.run("forward", h=h, saved=None if ctx.loan is None else ctx.loan.tensor, c_end=c_end)
+        call = Call(packed, x, h0, c0)
+        *runs, B, T, _ = x.shape
+        H, (_, Bp, Hp, _, saved) = packed.hidden, call.layout
+        h = x.new_empty((*runs, T + 1, Bp, Hp))
+        c_end = x.new_empty((*runs, B, H))
+        ctx.loan = Loan(packed.runs * Bp * T * saved, x.dtype) if way_back else None
+        call.forward(h, c_end, None if ctx.loan is None else ctx.loan.tensor)
         ctx.call = call
         ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, h)  # it points at them; this sees if they change
         ctx.set_materialize_grads(False)
-        hidden = h[:, 1:, :B, : call.H].transpose(1, 2)
-        return hidden, hidden[:, :, -1].clone(), c_end
+        of_run = (h.stride(0),) if runs else ()
+        hidden = h.as_strided((*runs, B, T, H), (*of_run, Hp, Bp * Hp, 1), Bp * Hp)
+        last = h.as_strided((*runs, B, H), (*of_run, Hp, 1), T * Bp * Hp).clone(memory_format=torch.contiguous_format)
+        return hidden, last, c_end
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, _, _, weights, biases, peepholes, _ = ctx.saved_tensors
-        call: Call = ctx.call
-        of_x, of_h0, of_c0, *of_weights = ctx.needs_input_grad[:6]
-        state = (len(weights), x.shape[1], call.H)
-        wanted = {
-            "d_x": x.shape if of_x else None,
-            "d_h0": state if of_h0 else None,
-            "d_c0": state if of_c0 else None,
-        }
-        if any(of_weights):
-            wanted |= {"d_weights": weights.shape, "d_biases": biases.shape}
-            wanted["d_peepholes"] = None if peepholes is None else peepholes.shape
-        found = {name: None if shape is None else x.new_empty(shape) for name, shape in wanted.items()}
-        call.run("backward", d_out=d_out, d_h_end=d_h, d_c_end=d_c, **found)
-        names = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
-        return *(found.get(name) for name in names), None, None, None
+        *given, _ = ctx.saved_tensors
+        wanted = list(ctx.needs_input_grad[:6])
+        wanted[3:5] = [any(wanted[3:])] * 2  # the kernel gives all of these or none
+        wanted[5] = wanted[3] and given[5] is not None
+        found = ctx.call.backward(d_out, d_h, d_c, wanted)
+        return *found, None, None
 
 
 class Call:
-    """A call of the kernel: the problem, and the sizes of what it wants.
+    """A call of the kernel: the problem, and how it is laid out.
 
     Args:
         packed: the weights.
-        x: inputs [R, B, T, I].
-        h0: [R, B, H], or ``None``.
-        c0: [R, B, H], or ``None``.
+        x: inputs [R, B, T, I], or [B, T, I].
+        h0: [R, B, H] or [B, H], or ``None``.
+        c0: likewise.
+
+    Raises:
+        ValueError: a size, a type or a device is not the one that goes with the others.
 
     """
 
     def __init__(self, packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
         _check(packed, x, h0, c0)
-        self.library = library(packed.update, x.dtype)
-        self.H = packed.weights.shape[2]
-        self._seen: dict[str, Tensor] = {}  # what the kernel may look at
-        R, B, T, I = x.shape  # noqa: E741 -- the field's names
-        self.problem = _Problem(R, B, T, I, self.H, torch.get_num_threads(), packed.cut)
+        update, R, H, weights, biases, peepholes, cut = packed
+        x = _rows(x)
+        *runs, B, T, I = shape = x.shape  # noqa: E741 -- the field's names
+        self.library = library(update, x.dtype)
+        self.layout = _layout(self.library, R, B, T, I, H)
+        weights, biases = weights.resolve_neg().contiguous(), biases.resolve_neg().contiguous()
+        peepholes, h0, c0 = _dense(peepholes), _dense(h0), _dense(c0)
+        of_peepholes = () if peepholes is None else peepholes.shape
+        self._shapes = (shape, (*runs, B, H), (*runs, B, H), weights.shape, biases.shape, of_peepholes)
+        self._held = x, weights, biases, peepholes, h0, c0  # the kernel looks at them, both ways
+        strides = x.stride()
+        self.problem = _Problem(
+            *(R, B, T, I, H, torch.get_num_threads(), cut),
+            *(weights.data_ptr(), biases.data_ptr(), _at(peepholes), x.data_ptr()),
+            *(strides if runs else (0, *strides))[:3],
+            *(_at(h0), _at(c0)),
+        )
         self.problem.parallel = team()
-        self._at = ctypes.byref(self.problem)
-        self._point("weights", packed.weights)
-        self._point("biases", packed.biases)
-        self._point("peepholes", packed.peepholes)
-        self._point("h0", h0)
-        self._point("c0", c0)
-        self._point_at_rows("x", x)
-        sizes = _Sizes()
-        self.library.longlag_layout(self._at, sizes)
-        self.rows, self.Bp, self.Hp, self.Hu, self.saved, known = sizes
-        assert known == ctypes.sizeof(_Problem)
 
-    def run(self, way: str, d_out: Tensor | None = None, **arrays: Tensor | None) -> None:
-        """Run it ``forward`` or ``backward``; what the first was given the second has too.
+    def forward(self, h: Tensor, c_end: Tensor | None, saved: Tensor | None) -> None:
+        """Run it forward.
+
+        Args:
+            h: gets the states of all steps, the initial one first, [R, T + 1, Bp, Hp].
+            c_end: gets the last memory, [R, B, H].
+            saved: gets what is needed for the way back.
 
         Raises:
             MemoryError: there is not enough memory.
 
         """
-        self._point_at_rows("d_out", d_out)
-        for name, array in arrays.items():
-            self._point(name, array)
-        failed = (self.library.longlag_forward if way == "forward" else self.library.longlag_backward)(self._at)
-        self._seen = {name: array for name, array in self._seen.items() if name in _BOTH_WAYS}
+        problem, self._states = self.problem, (h, saved)
+        problem.h, problem.saved, problem.c_end = h.data_ptr(), _at(saved), _at(c_end)
+        self._failed(self.library.longlag_forward(ctypes.byref(problem)))
+
+    def backward(
+        self,
+        d_out: Tensor | None,
+        d_h: Tensor | None,
+        d_c: Tensor | None,
+        wanted: Sequence[bool],
+        saved: Tensor | None = None,
+        flow_h: Tensor | None = None,
+        flow_c: Tensor | None = None,
+    ) -> list[Tensor | None]:
+        """Run it backward.
+
+        Args:
+            d_out: the gradient of the states of all steps, [R, B, T, H].
+            d_h: that of the last h, [R, B, H].
+            d_c: that of the last memory.
+            wanted: which of the gradients of x, h0, c0, weights, biases and peepholes; of the last three, all or none.
+            saved: what another call has kept for the way back, if this one has none; for no gradient of weights.
+            flow_h: gets the whole gradients of all h, if it is there, [R, blocks, T, Hu, rows].
+            flow_c: those of the memory.
+
+        Returns:
+            Those that are wanted.
+
+        Raises:
+            MemoryError: there is not enough memory.
+
+        """
+        problem, x = self.problem, self._held[0]
+        found = [x.new_empty(shape) if want else None for want, shape in zip(wanted, self._shapes, strict=True)]
+        if d_out is not None:
+            d_out = _rows(d_out)
+            *of_run, problem.d_row, problem.d_step, _ = d_out.stride()
+            problem.d_run = of_run[0] if of_run else 0
+        d_h, d_c = _dense(d_h), _dense(d_c)
+        problem.d_out, problem.d_h_end, problem.d_c_end = _at(d_out), _at(d_h), _at(d_c)
+        if saved is not None:
+            problem.saved = saved.data_ptr()
+        for name, array in zip(_GRADIENTS, found, strict=True):
+            setattr(problem, name, _at(array))
+        problem.flow_h, problem.flow_c = _at(flow_h), _at(flow_c)
+        self._failed(self.library.longlag_backward(ctypes.byref(problem)))
+        return found
+
+    def _failed(self, failed: int) -> None:
         if failed:
             raise MemoryError("there is no memory for the native engine")
 
-    def _point(self, name: str, array: Tensor | None) -> None:
-        if array is not None:
-            self._seen[name] = array = array.resolve_neg().contiguous()
-        setattr(self.problem, name, None if array is None else array.data_ptr())
 
-    def _point_at_rows(self, name: str, array: Tensor | None) -> None:
-        if array is None:
-            setattr(self.problem, name, None)
-            return
-        self._seen[name] = array = _rows(array)
-        setattr(self.problem, name, array.data_ptr())
-        run, row, step, _ = array.stride()
-        setattr(self.problem, f"{name[0]}_run", run)
-        setattr(self.problem, f"{name[0]}_row", row)
-        setattr(self.problem, f"{name[0]}_step", step)
+@functools.lru_cache(maxsize=256)
+def _layout(library: ctypes.CDLL, *sizes: int) -> Layout:
+    """Ask the kernel how it lays out a problem of R, B, T, I and H."""
+    told = (ctypes.c_int64 * 6)()
+    library.longlag_layout(ctypes.byref(_Problem(*sizes)), told)
+    *layout, known = told
+    assert known == ctypes.sizeof(_Problem)
+    return Layout(*layout)
+
+
+def _at(array: Tensor | None) -> int | None:
+    return None if array is None else array.data_ptr()
+
+
+def _dense(array: Tensor | None) -> Tensor | None:
+    return None if array is None else array.resolve_neg().contiguous()
 
 
 def _rows(array: Tensor) -> Tensor:
@@ -194,17 +267,22 @@ def _check(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> N
         ValueError: a size, a type or a device is not the one that goes with the others.
 
     """
-    R, _, H, K = packed.weights.shape
-    if x.ndim != 4 or x.shape[0] != R or x.shape[2] == 0 or x.shape[3] != K - H:
-        raise ValueError(f"engine=native wants inputs [R={R}, B, T, I={K - H}] of at least one step; got {[*x.shape]}")
-    for state in (h0, c0):
-        if state is not None and state.shape != (R, x.shape[1], H):
-            raise ValueError(f"engine=native wants states [R={R}, B={x.shape[1]}, H={H}]; got {[*state.shape]}")
-    for array in packed.weights, packed.biases, packed.peepholes, h0, c0:
-        if array is not None and (array.dtype is not x.dtype or array.device != x.device):
+    _, R, H, weights, biases, peepholes, _ = packed
+    shape, inputs = x.shape, weights.shape[1] - H
+    one = R == 1 and len(shape) != 4
+    if len(shape) != 4 - one or shape[-1] != inputs or shape[-2] == 0 or (not one and shape[0] != R):
+        wanted = f"[{'' if one else f'R={R}, '}B, T, I={inputs}]"
+        raise ValueError(f"engine=native wants inputs {wanted} of at least one step; got {[*shape]}")
+    for start in (h0, c0):
+        if start is not None and start.shape != (*shape[:-2], H):
+            wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, H={H}]"
+            raise ValueError(f"engine=native wants states {wanted}; got {[*start.shape]}")
+    dtype, device = x.dtype, x.device
+    for array in (weights, biases, peepholes, h0, c0):
+        if array is not None and (array.dtype is not dtype or array.device != device):
             raise ValueError(
                 "engine=native wants inputs, states and weights of one type on one device; "
-                f"got {x.dtype} on {x.device} and {array.dtype} on {array.device}"
+                f"got {dtype} on {device} and {array.dtype} on {array.device}"
             )
 
 
@@ -216,10 +294,13 @@ def stacked(packs: Sequence[Packed]) -> Packed:
 
     """
     first = packs[0]
-    if any((p.update, p.cut, p.weights.shape) != (first.update, first.cut, first.weights.shape) for p in packs):
-        raise ValueError("engine=native runs cells of one kind and shape at once")
     if len(packs) == 1:
         return first
+    kinds = {(pack.update, pack.hidden, pack.weights.shape, pack.cut) for pack in packs}
+    if len(kinds) > 1:
+        raise ValueError("engine=native runs cells of one kind and shape at once")
     weights, biases = (torch.cat([getattr(pack, name) for pack in packs]) for name in ("weights", "biases"))
     peepholes = [pack.peepholes for pack in packs if pack.peepholes is not None]
-    return Packed(first.update, weights, biases, torch.cat(peepholes) if peepholes else None, first.cut)
+    return first._replace(
+        runs=len(packs), weights=weights, biases=biases, peepholes=torch.cat(peepholes) if peepholes else None
+    )

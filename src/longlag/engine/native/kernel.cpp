@@ -293,7 +293,7 @@ void backward_block(
   Vec* dc = dh + n.Hu * NB;                         // [Hu, NB]
   Vec* c_start = dc + n.Hu * NB;                    // [Hu, NB]
   Real* d = reinterpret_cast<Real*>(c_start + n.Hu * NB);  // [CHUNK, Np, ROWS]
-  const Real* h = p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Hp;
+  const Real* h = p.d_weights ? p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Hp : nullptr;
   const Vec* all_saved = reinterpret_cast<const Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB;
   const Int flow_start = (run * n.blocks + block) * n.T * n.Hu * NB;
   const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;

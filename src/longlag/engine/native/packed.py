@@ -47,8 +47,7 @@ def gates_of(cell: Cell) -> dict[str, int]:
 
 def _one_layer(cell: Any, update: str) -> Packed:
     """Pack a cell whose ``W`` is all that it has."""
-    shape = (1, cell.W.out_features // cell.hidden_size, cell.hidden_size)
-    return Packed(update, cell.W.weight.view(*shape, -1), _bias(cell.W).view(shape))
+    return Packed(update, 1, cell.hidden_size, cell.W.weight, _bias(cell.W))
 
 
 def _bias(layer: nn.Linear) -> Tensor:
@@ -56,23 +55,22 @@ def _bias(layer: nn.Linear) -> Tensor:
 
 
 def _peephole(cell: PeepholeLSTMCell, update: str) -> Packed:
-    return _one_layer(cell, update)._replace(peepholes=torch.stack([cell.p_i, cell.p_f, cell.p_o])[None])
+    return _one_layer(cell, update)._replace(peepholes=torch.cat([cell.p_i, cell.p_f, cell.p_o]))
 
 
 def _gru(cell: GRUCell, update: str) -> Packed:
     """Take the candidate's part of h and that of x as two gates."""
     H, I = cell.hidden_size, cell.input_size  # noqa: E741 -- the field's names
     of_h, of_x = nn.functional.pad(cell.V.weight, (0, I)), nn.functional.pad(cell.U.weight, (H, 0))
-    biases = torch.cat([_bias(layer) for layer in (cell.W, cell.V, cell.U)]).view(1, 4, H)
-    return Packed(update, torch.cat([cell.W.weight, of_h, of_x]).view(1, 4, H, H + I), biases)
+    biases = torch.cat([_bias(layer) for layer in (cell.W, cell.V, cell.U)])
+    return Packed(update, 1, H, torch.cat([cell.W.weight, of_h, of_x]), biases)
 
 
 def _block_2000(cell: ForgetLSTM2000Cell, update: str) -> Packed:
     """Give every cell of a block the gates of the block, as weights of its own."""
-    shape = (1, 4, cell.hidden_size)
     gates, biases = (part.repeat_interleave(cell.block_size, dim=0) for part in (cell.W.weight, _bias(cell.W)))
     weights, biases = torch.cat([gates, cell.U.weight]), torch.cat([biases, _bias(cell.U)])
-    return Packed(update, weights.view(*shape, -1), biases.view(shape), cut=int(cell.truncated))
+    return Packed(update, 1, cell.hidden_size, weights, biases, cut=int(cell.truncated))
 
 
 class _Kind(NamedTuple):

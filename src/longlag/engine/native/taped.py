@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell
-from longlag.engine.native.frame import Call, stacked
+from longlag.engine.native.frame import Call
 from longlag.engine.native.packed import gates_of, packed
 from longlag.engine.native.workspace import Loan
 
@@ -21,21 +21,21 @@ class TapedRun:
     def __init__(self, cell: Cell, x: Tensor) -> None:
         self._cell = cell
         with torch.no_grad():
-            self._packed, self._x = stacked([packed(cell)]), x.detach()[None]
+            self._packed, self._x = packed(cell), x.detach()
             call = Call(self._packed, self._x, None, None)
+            rows, Bp, Hp, Hu, saved = call.layout
             self.count, T, _ = x.shape
             """How many of the sequences are asked for, the first ones; all of them until it is set."""
-            self._rows = x.new_empty(1, T + 1, call.Bp, call.Hp)
-            self._loan = Loan(call.Bp * T * call.saved, x.dtype)
-            sizes = (call.Bp // call.rows, T, call.Hu, call.saved // call.Hu, call.rows)
-            self._saved = self._loan.tensor[: call.Bp * T * call.saved].view(sizes)
-            call.run("forward", h=self._rows, saved=self._saved)
-        self._H = call.H
+            self._rows = x.new_empty(T + 1, Bp, Hp)
+            self._loan = Loan(Bp * T * saved, x.dtype)
+            self._saved = self._loan.tensor[: Bp * T * saved].view(Bp // rows, T, Hu, saved // Hu, rows)
+            call.forward(self._rows, None, self._saved)
+        self._H = cell.hidden_size
 
     @property
     def hidden(self) -> Tensor:
         """The hidden states of all steps, [T, count, H]."""
-        return self._rows[0, 1:, : self.count, : self._H]
+        return self._rows[1:, : self.count, : self._H]
 
     @property
     def memory(self) -> Tensor:
@@ -60,14 +60,14 @@ class TapedRun:
             :meth:`by_step`.
 
         """
-        x, packed = self._x[:, : d_hidden.shape[1]], self._packed
+        x, packed = self._x[: d_hidden.shape[1]], self._packed
         call = Call(packed._replace(cut=2) if direct else packed, x, None, None)
-        lanes = (call.Bp // call.rows, len(d_hidden), call.Hu, call.rows)
+        lanes = (call.layout.Bp // call.layout.rows, len(d_hidden), call.layout.Hu, call.layout.rows)
         dh, dc = x.new_empty(lanes), x.new_empty(lanes)
-        dx = x.new_empty(x.shape)
-        d_out = d_hidden.detach().transpose(0, 1)[None]
-        call.run("backward", d_out=d_out, saved=self._saved, d_x=dx, flow_h=dh, flow_c=dc)
-        return dx[0].transpose(0, 1), dh, dc
+        error = d_hidden.detach().transpose(0, 1)
+        dx, *_ = call.backward(error, None, None, (True, *[False] * 5), self._saved, dh, dc)
+        assert dx is not None
+        return dx.transpose(0, 1), dh, dc
 
     def by_step(self, lanes: Tensor) -> Tensor:
         """Turn [blocks, T, units, rows], as the kernel has it, into [T, count, H]."""
