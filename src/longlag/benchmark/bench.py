@@ -14,7 +14,7 @@ from longlag.benchmark.race import Measured, Race
 
 _TRIED = 10  # steps: so many are tried to see how long all will take
 _CHECKS = 3  # calls of a contender before the warm-up: the first one, and one for each of two runs that are checked
-_LEAST_S = 0.02  # forward and backward, and forward: what a contender takes in a round at least
+_LEAST_S = 0.2  # forward and backward, and forward: what a contender takes in a round at least
 
 
 @dataclass(frozen=True)

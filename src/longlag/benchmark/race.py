@@ -15,7 +15,7 @@ from longlag.benchmark.memory import lacking
 
 #: The most that the gradient of a contender may be off and still be called right.
 TOLERANCE = 1e-4
-_LEAST_S = 0.01  # a measurement is as many calls as take so long
+_LEAST_S = 0.1  # a measurement is as many calls as take so long
 
 
 class Timed(NamedTuple):
