@@ -21,68 +21,88 @@ typedef Real LooseVec __attribute__((vector_size(VECTOR_BYTES), aligned(alignof(
 
 inline Vec all(Real value) { return value - Vec{}; }
 
+// The smaller and the larger of a bound and a value; nan stays nan. On AVX each is one instruction, which GCC does not
+// find by itself.
+#if defined(__AVX__) && VECTOR_BYTES >= 32
+#if REAL_BITS == 64
+#define OF_LANES "pd"
+#else
+#define OF_LANES "ps"
+#endif
+inline Vec at_most(Vec bound, Vec value) {
+  asm("vmin" OF_LANES " %2, %1, %0" : "=v"(bound) : "v"(bound), "v"(value));
+  return bound;
+}
+inline Vec at_least(Vec bound, Vec value) {
+  asm("vmax" OF_LANES " %2, %1, %0" : "=v"(bound) : "v"(bound), "v"(value));
+  return bound;
+}
+#else
+inline Vec at_most(Vec bound, Vec value) { return bound < value ? bound : value; }
+inline Vec at_least(Vec bound, Vec value) { return bound > value ? bound : value; }
+#endif
+
 // The coefficients of (e^r − 1) / r
 template <int DEGREE>
 struct Series {
-  Real of[DEGREE];
+  Real of[DEGREE + 1];
   constexpr Series() : of() {
     double factorial = 1;
-    for (int k = 0; k < DEGREE; k++) of[k] = Real(1 / (factorial *= k + 1));
+    for (int k = 0; k <= DEGREE; k++) of[k] = Real(1 / (factorial *= k + 1));
   }
 };
 
-// e^y = scale · (1 + part), where the part keeps its digits however small y is; a y below −end is taken as −end, and one
-// above end as the number beyond.
+// e^y = HALVES · scale · (1 + part), where the part keeps its digits however small y is. y is at least −end, at most upper.
 struct Power {
   Vec scale, part;
 };
 
-inline Power power(Vec y, Real end, Real beyond) {
+template <int HALVES>
+inline Power power(Vec y, Real end, Real upper) {
 #if REAL_BITS == 64
-  constexpr int mantissa = 52, degree = 13;
+  constexpr int mantissa = 52, degree = 12;
   constexpr Real magic = 6755399441055744.0;  // 1.5 · 2^52: adding it rounds to a whole number, in the low bits
-  constexpr Real ln2_high = 0x1.62e42fefa38p-1, ln2_low = 0x1.ef35793c7673p-45;
+  constexpr Real ln2 = 0x1.62e42fefa38p-1, ln2_rest = 0x1.ef35793c7673p-45;
   constexpr Whole one = 0x3FF0000000000000;
 #else
-  constexpr int mantissa = 23, degree = 7;
+  constexpr int mantissa = 23, degree = 6;
   constexpr Real magic = 12582912.0f;  // 1.5 · 2^23
-  constexpr Real ln2_high = 0x1.62ep-1f, ln2_low = 0x1.0bfbe8p-15f;
+  constexpr Real ln2 = 0x1.62ep-1f, ln2_rest = 0x1.0bfbe8p-15f;
   constexpr Whole one = 0x3F800000;
 #endif
   constexpr Real log2_e = 1.4426950408889634;
-  y = y > end ? all(beyond) : y;  // nan stays nan
-  y = y < -end ? all(-end) : y;
+  y = at_least(all(-end), at_most(all(upper), y));
   Vec whole = y * log2_e + magic;
-  const Vec scale = (Vec)(((WholeVec)whole << mantissa) + one);
+  const Vec scale = (Vec)(((WholeVec)whole << mantissa) + (one - (HALVES == 2 ? Whole(1) << mantissa : 0)));
   whole -= magic;
-  const Vec r = (y - whole * ln2_high) - whole * ln2_low;  // |r| ≤ ln 2 / 2
+  const Vec r = (y - whole * ln2) - whole * ln2_rest;  // |r| ≤ ln 2 / 2
   // Taylor's series of (e^r − 1) / r, even and odd powers apart so that they run side by side; the first term left out
   // is below half a unit in the last place
   constexpr Series<degree> series;
   const Vec square = r * r;
-  Vec even = all(series.of[degree - 1]), odd = all(series.of[degree - 2]);
-  if constexpr (degree % 2 == 0) std::swap(even, odd);
+  Vec even = all(series.of[degree]), odd = all(series.of[degree - 1]);
 #pragma GCC unroll 16
-  for (int k = degree - 3; k >= 0; k--) (k % 2 ? odd : even) = (k % 2 ? odd : even) * square + series.of[k];
+  for (int k = degree - 2; k >= 0; k--) (k % 2 ? odd : even) = (k % 2 ? odd : even) * square + series.of[k];
   const Vec part = even + odd * r;
   return {scale, part * r};
 }
 
-// e^EXP_INFINITE is infinite, so that a gate that is shut is 0
+// A power of EXP_UPPER is infinite, so that a gate that is shut is 0; the half of it is not
 #if REAL_BITS == 64
-constexpr Real EXP_END = 708, EXP_INFINITE = 709.9, TANH_END = 44;
+constexpr Real EXP_END = 708, EXP_UPPER = 709.9, TANH_END = 44;
 #else
-constexpr Real EXP_END = 87, EXP_INFINITE = 89, TANH_END = 24;
+constexpr Real EXP_END = 87, EXP_UPPER = 89, TANH_END = 24;
 #endif
 
 inline Vec sigmoid(Vec x) {
-  const Power e = power(-x, EXP_END, EXP_INFINITE);
-  return 1 / (1 + (e.scale + e.scale * e.part));
+  const Power e = power<2>(-x, EXP_END, EXP_UPPER);
+  const Vec half = e.scale + e.scale * e.part;
+  return 1 / ((half + half) + 1);
 }
 
 // By e^2x − 1, which keeps the digits of a small x
 inline Vec tanh(Vec x) {
-  const Power e = power(2 * x, TANH_END, TANH_END);
+  const Power e = power<1>(2 * x, TANH_END, TANH_END);
   const Vec less_one = e.scale * e.part + (e.scale - 1);
   return less_one / (less_one + 2);
 }
