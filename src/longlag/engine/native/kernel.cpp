@@ -27,7 +27,7 @@ namespace {
 using Int = int64_t;
 
 constexpr bool WIDE = VECTOR_BYTES == 64;        // which has 32 registers instead of 16
-constexpr int G = Cell::GATES, S = Cell::SAVED, P = Cell::PEEPHOLES;
+constexpr int G = Cell::GATES, OF_H = Cell::OF_H, S = Cell::SAVED, P = Cell::PEEPHOLES;
 constexpr int NB = 2, ROWS = NB * LANES;         // vectors and sequences of a block
 constexpr int U = (WIDE ? 8 : 4) / G > 0 ? (WIDE ? 8 : 4) / G : 1;  // units whose gates are in registers together
 constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are
@@ -91,6 +91,11 @@ struct Sizes {
         Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS),
         groups(std::clamp<Int>(blocks, 1, GROUPS)), Bp(blocks * ROWS) {}
   Int rows(Int block) const { return std::min<Int>(ROWS, B - block * ROWS); }
+  // Which of the N pre-activations is that of a unit and a gate: first come, unit by unit, those of the gates that read h
+  Int at(Int unit, int gate) const {
+    return gate < OF_H ? unit * OF_H + gate : Hu * OF_H + unit * (G - OF_H) + gate - OF_H;
+  }
+  Int of_h() const { return Hu * OF_H; }
 };
 
 // Rows [rows, count] as lanes [count, ROWS]. Lanes that are over: the last row again, which is as finite as it is.
@@ -136,31 +141,35 @@ inline void to_rows(const Real* lanes, Int rows, Int count, Real* to, Int stride
     for (Int j = k; j < count; j++) to[row * stride + j] = lanes[j * ROWS + row];
 }
 
-// sums[m, v] += Σ_k weights[k, m] · lanes[k, v]
-template <int M>
+// sums[m, v] += Σ_k weights[k, m] · lanes[k, v], for the first OF of every EACH of the M sums
+template <int OF, int EACH, int M>
 inline __attribute__((always_inline)) void product(const Real* weights, const Vec* lanes, Int count, Vec (&sums)[M][NB]) {
-  for (Int k = 0; k < count; k++, weights += M, lanes += NB) {
+  constexpr int USED = M / EACH * OF;
+  for (Int k = 0; k < count; k++, weights += USED, lanes += NB) {
 #pragma GCC unroll 16
-    for (int m = 0; m < M; m++)
+    for (int m = 0; m < USED; m++)
 #pragma GCC unroll 4
-      for (int v = 0; v < NB; v++) sums[m][v] += weights[m] * lanes[v];
+      for (int v = 0; v < NB; v++) sums[m / OF * EACH + m % OF][v] += weights[m] * lanes[v];
   }
 }
 
-// The weights of U units at a time: the bias, then [H + I, U · G].
+// The weights of U units at a time: the bias, those of h [H, U · OF_H], those of x [I, U · G].
+Int panel(const Sizes& n) { return U * (n.H * OF_H + (n.I + 1) * G); }
+
 void pack_forward(const Problem& p, const Sizes& n, Int run, Real* to) {
-  const Int K = n.H + n.I;
   for (Int unit = 0; unit < n.H; unit++)
     for (int gate = 0; gate < G; gate++) {
-      const Real* from = p.weights + ((run * G + gate) * n.H + unit) * K;
-      Real* column = to + (unit / U) * (K + 1) * U * G + (unit % U) * G + gate;
-      column[0] = p.biases[(run * G + gate) * n.H + unit];
-      for (Int k = 0; k < K; k++) column[(k + 1) * U * G] = from[k];
+      const Int row = (run * G + gate) * n.H + unit, u = unit % U;
+      const Real* from = p.weights + row * (n.H + n.I);
+      Real *bias = to + unit / U * panel(n), *of_h = bias + U * G, *of_x = of_h + n.H * U * OF_H;
+      bias[u * G + gate] = p.biases[row];
+      for (Int k = 0; k < n.H && gate < OF_H; k++) of_h[k * U * OF_H + u * OF_H + gate] = from[k];
+      for (Int k = 0; k < n.I; k++) of_x[k * U * G + u * G + gate] = from[n.H + k];
     }
 }
 
 void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const Real* packed, const Real* peepholes) {
-  const Int K = n.H + n.I, rows = n.rows(block), first = run * n.B + block * ROWS;
+  const Int rows = n.rows(block), first = run * n.B + block * ROWS;
   Scratch lanes(2 * (n.Hu + n.I) * ROWS + n.Hu * ROWS);
   Vec* now = lanes.vectors();                  // [Hu + I, NB]: h of the step before, x of this one
   Vec* next = now + (n.Hu + n.I) * NB;
@@ -174,14 +183,14 @@ void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const R
   for (Int t = 0; t < n.T; t++, std::swap(now, next)) {
     to_lanes(x + t * p.x_step, p.x_row, rows, n.I, reinterpret_cast<Real*>(now + n.Hu * NB));
     const Real* weights = packed;
-    for (Int unit = 0; unit < n.Hu; unit += U, weights += (K + 1) * U * G) {
+    for (Int unit = 0; unit < n.Hu; unit += U, weights += panel(n)) {
       Vec sums[U * G][NB];
 #pragma GCC unroll 16
       for (int m = 0; m < U * G; m++)
 #pragma GCC unroll 4
         for (int v = 0; v < NB; v++) sums[m][v] = all(weights[m]);
-      product(weights + U * G, now, n.H, sums);
-      product(weights + (1 + n.H) * U * G, now + n.Hu * NB, n.I, sums);
+      product<OF_H, G>(weights + U * G, now, n.H, sums);
+      product<G, G>(weights + U * (G + n.H * OF_H), now + n.Hu * NB, n.I, sums);
 #pragma GCC unroll 8
       for (int u = 0; u < U; u++)
 #pragma GCC unroll 4
@@ -206,20 +215,20 @@ void pack_peepholes(const Problem& p, const Sizes& n, Int run, Real* to) {
 }
 
 void forward_group(const Problem& p, const Sizes& n, Int run, Int group) {
-  Scratch packed(n.Hu * G * (n.H + n.I + 1)), peepholes(n.Hu * P);
+  Scratch packed(n.Hu / U * panel(n)), peepholes(n.Hu * P);
   pack_forward(p, n, run, packed.get());
   pack_peepholes(p, n, run, peepholes.get());
   for (Int block = group * n.blocks / n.groups; block < (group + 1) * n.blocks / n.groups; block++)
     forward_block(p, n, run, block, packed.get(), peepholes.get());
 }
 
-// The transposed weights for J of the columns of [h, x] at a time: [N, J]; a row of N is unit · G + gate.
+// The transposed weights for J of the columns of [h, x] at a time: [N, J].
 void pack_backward(const Problem& p, const Sizes& n, Int run, Int columns, Real* to) {
   const Int K = n.H + n.I;
   for (Int unit = 0; unit < n.H; unit++)
     for (int gate = 0; gate < G; gate++) {
       const Real* from = p.weights + ((run * G + gate) * n.H + unit) * K;
-      for (Int k = 0; k < columns; k++) to[(k / J) * n.N * J + (unit * G + gate) * J + k % J] = from[k];
+      for (Int k = gate < OF_H ? 0 : n.H; k < columns; k++) to[(k / J) * n.N * J + n.at(unit, gate) * J + k % J] = from[k];
     }
 }
 
@@ -310,8 +319,8 @@ void backward_block(
     const Vec* saved = all_saved + t * n.Hu * S * NB;
     const Vec* before = t ? saved - n.Hu * S * NB : c_start;
     const Int before_stride = t ? S * NB : NB;
-    Vec* da = reinterpret_cast<Vec*>(d + slot * n.Np * ROWS);  // [Hu, G, NB]
-    for (Int unit = 0; unit < n.H; unit++, da += G * NB, saved += S * NB)  // what is over may be nan, and stays out
+    Vec* da = reinterpret_cast<Vec*>(d + slot * n.Np * ROWS);  // [Np, NB]
+    for (Int unit = 0; unit < n.H; unit++, saved += S * NB)  // what is over may be nan, and stays out
       for (int v = 0; v < NB; v++) {
         Vec a[G], s[S], dp[P + 1];
         for (int k = 0; k < S; k++) s[k] = saved[k * NB + v];
@@ -324,14 +333,14 @@ void backward_block(
         if (p.flow_c) reinterpret_cast<Vec*>(p.flow_c)[flow_start + (t * n.Hu + unit) * NB + v] = whole_c;
         whole_c = on;
         for (int k = 0; k < P; k++) sum[k * NB] = dp[k];
-        for (int gate = 0; gate < G; gate++) da[gate * NB + v] = a[gate];
+        for (int gate = 0; gate < G; gate++) da[n.at(unit, gate) * NB + v] = a[gate];
       }
     const Vec* of_step = reinterpret_cast<const Vec*>(d + slot * n.Np * ROWS);
     if (!p.cut || p.d_x) {
       const Int from = p.cut ? n.H / J * J : 0;
       for (Int k = from; k < columns; k += J) {
         Vec acc[J][NB] = {};
-        product(packed + k * n.N, of_step, n.N, acc);
+        product<J, J>(packed + k * n.N, of_step, k + J <= n.H ? n.of_h() : n.N, acc);
         for (int j = 0; j < J; j++)
           for (int v = 0; v < NB; v++) dz[(k + j) * NB + v] = acc[j][v];
       }
@@ -357,7 +366,7 @@ void backward_block(
     h_of[slot] = h + t * n.Bp * n.Hp;
     x_of[slot] = z;
     if (++slot == CHUNK || t == 0) {
-      all_outer_products(d_of, h_of, slot, n.Hp, n.Np, sums.recurrent);
+      all_outer_products(d_of, h_of, slot, n.Hp, up(n.of_h(), J), sums.recurrent);
       if (few) inner_products(d_of, x_of, slot, n.I + 1, n.N, sums.inputs);
       else all_outer_products(d_of, x_of, slot, n.Ip, n.Np, sums.inputs);
       slot = 0;
@@ -387,9 +396,9 @@ void gather(const Problem& p, const Sizes& n, Int run, const std::vector<std::un
     const auto add = [group](Real& to, Real value) { to = group ? to + value : value; };
     for (Int unit = 0; unit < n.H; unit++)
       for (int gate = 0; gate < G; gate++) {
-        const Int at = (run * G + gate) * n.H + unit, row = unit * G + gate;
+        const Int at = (run * G + gate) * n.H + unit, row = n.at(unit, gate);
         Real* to = p.d_weights + at * (n.H + n.I);
-        for (Int k = 0; k < n.H; k++) add(to[k], from.recurrent[row * n.Hp + k]);
+        for (Int k = 0; k < n.H; k++) add(to[k], gate < OF_H ? from.recurrent[row * n.Hp + k] : Real(0));
         for (Int k = 0; k <= n.I; k++) {
           const Real* sum = from.inputs + row * width + (few ? k * LANES : k);
           Real value = *sum;

@@ -1,16 +1,17 @@
 // What each cell computes of its pre-activations, and the derivative of that, for one unit of LANES sequences.
 //
-// A cell has GATES pre-activations a unit, each an affine map of [h, x], in the order in which they are packed. It may
-// have PEEPHOLES, weights from the unit's own cell state. Forward it is given the pre-activations a and the memory c,
-// which it replaces, and returns h; what the way back needs is put into s, SAVED vectors, the new memory first. Backward
-// it is given dh, what has reached h, and dc, what has reached c by way of the next step. It replaces dh and dc by the
-// whole gradients of h and c, puts those of the pre-activations into a, and returns what goes on to the memory before.
+// A cell has GATES pre-activations a unit, each an affine map of [h, x], in the order in which they are packed; only the
+// first OF_H of them read h, the others x alone. It may have PEEPHOLES, weights from the unit's own cell state. Forward
+// it is given the pre-activations a and the memory c, which it replaces, and returns h; what the way back needs is put
+// into s, SAVED vectors, the new memory first. Backward it is given dh, what has reached h, and dc, what has reached c by
+// way of the next step. It replaces dh and dc by the whole gradients of h and c, puts those of the pre-activations into
+// a, and returns what goes on to the memory before.
 #pragma once
 
 #include "lanes.h"
 
 struct Lstm {
-  static constexpr int GATES = 4, SAVED = 6, PEEPHOLES = 0;  // i f g o
+  static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 0;  // i f g o
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
@@ -32,7 +33,7 @@ struct Lstm {
 };
 
 struct PeepholeLstm {
-  static constexpr int GATES = 4, SAVED = 6, PEEPHOLES = 3;  // i f g o; peepholes of i f o
+  static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 3;  // i f g o; peepholes of i f o
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real* p) {
     const Vec i = sigmoid(a[0] + p[0] * c), f = sigmoid(a[1] + p[1] * c), g = tanh(a[2]);
@@ -55,7 +56,7 @@ struct PeepholeLstm {
 };
 
 struct CoupledLstm {
-  static constexpr int GATES = 3, SAVED = 5, PEEPHOLES = 0;  // f g o; i = 1 − f
+  static constexpr int GATES = 3, OF_H = 3, SAVED = 5, PEEPHOLES = 0;  // f g o; i = 1 − f
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec f = sigmoid(a[0]), g = tanh(a[1]), o = sigmoid(a[2]);
@@ -77,7 +78,7 @@ struct CoupledLstm {
 
 // The blocks of 2000, with g(z) = 2 tanh(z / 2) and h = o tanh(s / 2).
 struct ForgetBlock {
-  static constexpr int GATES = 4, SAVED = 6, PEEPHOLES = 0;  // i f o g
+  static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 0;  // i f o g
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec i = sigmoid(a[0]), f = sigmoid(a[1]), o = sigmoid(a[2]), g = 2 * tanh(a[3] / 2);
@@ -100,7 +101,7 @@ struct ForgetBlock {
 
 // The candidate's parts, of h and of x, are two pre-activations: the reset gate acts on the first alone.
 struct Gru {
-  static constexpr int GATES = 4, SAVED = 5, PEEPHOLES = 0;  // r z nh nx
+  static constexpr int GATES = 4, OF_H = 3, SAVED = 5, PEEPHOLES = 0;  // r z nh nx
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec r = sigmoid(a[0]), z = sigmoid(a[1]), n = tanh(a[3] + r * a[2]);
@@ -121,7 +122,7 @@ struct Gru {
 };
 
 struct Rnn {
-  static constexpr int GATES = 1, SAVED = 1, PEEPHOLES = 0;
+  static constexpr int GATES = 1, OF_H = 1, SAVED = 1, PEEPHOLES = 0;
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = tanh(a[0]); }
 
@@ -133,7 +134,7 @@ struct Rnn {
 };
 
 struct Irnn {
-  static constexpr int GATES = 1, SAVED = 1, PEEPHOLES = 0;
+  static constexpr int GATES = 1, OF_H = 1, SAVED = 1, PEEPHOLES = 0;
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = relu(a[0]); }
 
