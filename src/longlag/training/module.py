@@ -47,6 +47,13 @@ class SequenceModule(LightningModule):
         """The latest value of every figure."""
         self._val_loss: list[tuple[Tensor, int]] = []
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; the name of Lightning's present hook, which it sets 48 times a step, by the short way."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)  # nn.Module looks for parameters and modules first
+        else:
+            super().__setattr__(name, value)
+
     def forward(self, batch: Batch) -> Tensor:
         """Return the model's outputs for a batch."""
         outputs: Tensor = self.model(batch.inputs, batch.lengths)

@@ -46,7 +46,12 @@ class TapedRun:
     def gates(self) -> dict[str, Tensor]:
         """The gates of all steps, by their names: [T, count, H], or [T, count, blocks] where a block shares them."""
         shared = getattr(self._cell, "block_size", 1)
-        return {name: self.by_step(self._saved[..., k, :])[..., ::shared] for name, k in gates_of(self._cell).items()}
+        rows = self._saved.shape[-1]
+        saved = self._saved[: -(-self.count // rows)]
+        # dense, which is faster for all that is done with them
+        return {
+            name: self.by_step(saved[..., k, :].contiguous())[..., ::shared] for name, k in gates_of(self._cell).items()
+        }
 
     def back(self, d_hidden: Tensor, direct: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Send an error back.
