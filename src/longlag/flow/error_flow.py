@@ -152,17 +152,21 @@ def _tensors(model: SequenceModel) -> Iterator[Tensor]:
 
 def _norms_by_lag(gradients_by_step: dict[str, Steps], last: Tensor) -> dict[str, Tensor]:
     """Turn what belongs to the steps into log10 of the norms by lag, [K, B] each."""
-    norms = torch.stack([_log10_norms_by_step(steps) for steps in gradients_by_step.values()])
-    return dict(zip(gradients_by_step, _by_lag(norms, last), strict=True))
+    norms = torch.stack([_of_all_steps(_norms, steps) for steps in gradients_by_step.values()])
+    if bool(((norms > SQUARES) & (norms < 1 / SQUARES)).all()):
+        logs = torch.log10(norms)
+    else:
+        logs = torch.stack([_of_all_steps(_log10_norms, steps) for steps in gradients_by_step.values()])
+    return dict(zip(gradients_by_step, _by_lag(logs, last), strict=True))
 
 
-def _log10_norms_by_step(steps: Steps) -> Tensor:
-    """Return log10 of the norms of all steps, [L, B]."""
+def _of_all_steps(norms: Callable[[Tensor], Tensor], steps: Steps) -> Tensor:
+    """Return the norms of all steps, [L, B]."""
     if isinstance(steps, Tensor):
-        return _log10_norms(_flat(steps))
+        return norms(_flat(steps))
     if len({step.shape for step in steps}) > 1:  # a memory that grows
-        return torch.cat([_log10_norms(_flat(step[None])) for step in steps])
-    return _log10_norms(_flat(torch.stack(list(steps))))
+        return torch.cat([norms(_flat(step[None])) for step in steps])
+    return norms(_flat(torch.stack(list(steps))))
 
 
 def _flat(steps: Tensor) -> Tensor:
@@ -170,11 +174,13 @@ def _flat(steps: Tensor) -> Tensor:
     return (torch.view_as_real(steps) if steps.is_complex() else steps).flatten(2)
 
 
+def _norms(values: Tensor) -> Tensor:
+    """Return the norms over the last axis; many times faster than ``vector_norm`` where that is not dense."""
+    return values.square().sum(-1).sqrt()
+
+
 def _log10_norms(values: Tensor) -> Tensor:
-    """Return log10 of the norms over the last axis; where need be, the largest number is taken out of the squares."""
-    norms = values.square().sum(-1).sqrt()  # many times faster than vector_norm where the units are not dense
-    if bool(((norms > SQUARES) & (norms < 1 / SQUARES)).all()):
-        return torch.log10(norms)
+    """Return log10 of the norms over the last axis; the largest number is taken out of the squares."""
     largest = values.abs().amax(-1)
     scaled = values / largest.where(largest > 0, 1.0)[..., None]
     return torch.log10(largest) + torch.log10(torch.linalg.vector_norm(scaled, dim=-1))

@@ -60,11 +60,11 @@ def over_sequences(lags: dict[str, Tensor]) -> dict[str, list[float]]:
     ordered = values.sort(2).values  # nan comes last
     columns = {"sequences": counts[0].double().tolist()}
     columns |= zip(lags, values.nanmean(2).tolist(), strict=True)
-    for end, q in QUANTILES.items():
-        # the nearest of the values: between -inf and a number there is nothing
-        nearest = ((counts - 1) * q).round().long().clamp(min=0)
-        found = ordered.gather(2, nearest[..., None]).squeeze(2)
-        columns |= zip((f"{name}{end}" for name in lags), found.tolist(), strict=True)
+    # the nearest of the values: between -inf and a number there is nothing
+    nearest = ((counts - 1)[..., None] * values.new_tensor(list(QUANTILES.values()))).round().long().clamp(min=0)
+    quantiles = ordered.gather(2, nearest).transpose(1, 2).tolist()  # [names, quantiles, K]
+    for name, found in zip(lags, quantiles, strict=True):
+        columns |= zip((f"{name}{end}" for end in QUANTILES), found, strict=True)
     return columns
 
 

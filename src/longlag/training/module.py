@@ -153,14 +153,15 @@ class SequenceModule(LightningModule):
         return self.trainer.global_step * self.task.splits.batch_size * accumulated
 
     def record(self, values: Mapping[str, float]) -> None:
-        """Send figures to the loggers and to ``trainer.callback_metrics``.
+        """Send figures to the loggers, and to ``trainer.callback_metrics`` but for those of single layers.
 
-        The loggers are called directly: they get Python floats, which hold 1e-300 where Lightning's own path through
-        float32 tensors would make it 0, and the step count described at the class.
+        Of those Lightning makes a deep copy for each checkpoint. The loggers are called directly: they get Python
+        floats, which hold 1e-300 where Lightning's own path through float32 tensors would make it 0, and the step count
+        described at the class.
         """
         self.measured.update(values)
-        for name, value in values.items():
-            self.trainer.callback_metrics[name] = torch.tensor(value)
+        metrics = self.trainer.callback_metrics
+        metrics |= {name: torch.tensor(value) for name, value in values.items() if not name.startswith("layer")}
         if self.trainer.is_global_zero:
             for logger in self.trainer.loggers:
                 logger.log_metrics({**values, "sequences": self.sequences}, step=self.trainer.global_step)
