@@ -8,7 +8,7 @@ EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste
 MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-long slurm-check ray-check lint wheel rates easy cells forget-bias \
+.PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint wheel rates easy cells forget-bias \
 	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-grid bench-probe bench clean
 
 help:  ## list the targets
@@ -47,6 +47,10 @@ slurm-check: setup  ## grids on a true SLURM of two nodes on this machine (root;
 ray-check: setup  ## grids on a true Ray on this machine (brings 422 MB)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	@$(BIN)/pytest -q -m cluster tests/cluster/test_ray.py
+
+triton-check: setup  ## the Triton kernels by their interpreter and their compiler, without a GPU (brings 286 MB)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .triton -c constraints.txt triton
+	@PYTHONPATH=.triton $(BIN)/pytest -q tests/engine/test_triton.py
 
 wheel: setup  ## build the wheel, install it elsewhere, train one step from an empty folder
 	@PYTHON=$(BIN)/python bash .ci/wheel-check
@@ -105,4 +109,4 @@ bench: setup  ## the default run against bare PyTorch loops, and where its time 
 	@$(BIN)/python bench/account.py
 
 clean:  ## remove .venv and the caches; outputs/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist
+	rm -rf $(VENV) .triton .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -30,12 +30,12 @@ def test_all_sizes_are_measured_and_told_of():
 
 def test_what_is_expected_follows_from_a_trial_of_ten_steps(monkeypatch):
     """By hand: a call of 100 steps takes ten times that; three calls, then a warm-up and the rounds, with forward."""
-    monkeypatch.setattr(module, "_tried", lambda kind, given: (5.0, 0.01))
+    monkeypatch.setattr(module, "_tried", lambda kind, given: (5.0, 0.02))
     monkeypatch.setattr(Rate, "measure", lambda self: None)
     for rounds, R in ((3, 1), (12, 1), (12, 4)):
         bench = Bench(Plan([(Size("lstm", 8, 4, T=100, R=R), LSTMCell)], [Eager, Native], rounds=rounds))
-        eager, native = (3 * each + (rounds + 1) * 1.4 * each for each in (0.1, 0.1 * R))
-        reference = 2 * min(R, 2) * 0.1
+        eager, native = (3 * each + (rounds + 1) * 1.4 * each for each in (0.2, 0.2 * R))
+        reference = 2 * min(R, 2) * 0.2
         assert bench.expected() == pytest.approx(eager + native + reference, rel=1e-3)
 
 

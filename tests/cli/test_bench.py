@@ -102,7 +102,7 @@ def test_a_cell_of_ones_own_with_settings_of_its_own(longlag, tmp_path):
     said = longlag("bench", "cell._target_=my_bench_cells.Mine", *SMALL, "contenders=eager,native")
     assert said.code == 0
     assert "Mine H=3 B=2 T=4 R=1" in said.out
-    assert "  native (Mine): runs the cells that are written down in C++" in said.out
+    assert "  native (Mine): runs the cells of the native engine" in said.out
     said = longlag("bench", "cell.forget_bias=0,3", *SMALL, "contenders=eager", "--json", "-")
     assert [row["cell"] for row in json.loads(said.out)["rows"]] == ["lstm forget_bias=0", "lstm forget_bias=3"]
 
@@ -153,7 +153,7 @@ def test_ctrl_c_prints_and_saves_what_was_measured(tmp_path):
         (["threads=100000"], "threads=100000: there are "),
         (["device=tpu"], "device must be one of cpu, cuda; got 'tpu'"),
         (["compile=perhaps"], "compile must be one of true, false; got 'perhaps'"),
-        (["contenders=eagre"], "no contender 'eagre'; there are: native, eager, torch, scan, bare, jax, "),
+        (["contenders=eagre"], "no contender 'eagre'; there are: native, triton, eager, torch, scan, bare, jax, "),
         (["cell=lstn"], "no cell 'lstn'; there are: "),
         (["cell.hidden_size=3"], "cell.hidden_size=3: H=… says it"),
         (["cell.hiden=3"], "no key 'cell.hiden'"),

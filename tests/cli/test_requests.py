@@ -34,7 +34,7 @@ WRONG = [
     (["+model.readout=every"], "model.readout is not a setting: the task says it"),
     (["model.dropout=1"], "model: dropout must be at least 0 and less than 1, got 1"),
     (["engine=torch", "cell=lstm_coupled"], "engine: engine=torch runs LSTMCell, GRUCell, RNNCell, IRNNCell; Coupled"),
-    (["engine=warp"], "engine: engine must be one of auto, eager, native, torch, scan, compiled; got 'warp'"),
+    (["engine=warp"], "engine: engine must be one of auto, eager, native, torch, scan, compiled, triton; got 'warp'"),
     (["optimizer.lr=-1"], "optimizer: Invalid learning rate: -1"),
     (["trainer.max_steps=0"], "trainer.max_steps must be a positive integer, got 0"),
     (["trainer.precision=31"], "trainer: Precision 31 is invalid."),

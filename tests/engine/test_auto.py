@@ -58,6 +58,6 @@ def test_it_is_said_once_in_the_log(caplog):
 def test_an_unknown_engine_is_refused():
     assert isinstance(engine_for("auto", LSTMCell(2, 3)), Auto)
     with pytest.raises(
-        ValueError, match="engine must be one of auto, eager, native, torch, scan, compiled; got 'warp'"
+        ValueError, match="engine must be one of auto, eager, native, torch, scan, compiled, triton; got 'warp'"
     ):
         engine_for("warp", nn.Identity())

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from longlag.cells import Cell
-from longlag.engine import compiled, eager, native, scan, torch_modules
+from longlag.engine import compiled, eager, native, scan, torch_modules, triton
 from longlag.engine.auto import Auto
 
 #: ``unroll(cell, x [B, T, I], state or None) -> (outputs [B, T, H], final state)``
@@ -14,7 +14,14 @@ Unroll = Callable[..., tuple[Tensor, Any]]
 
 
 #: Each engine is a module with ``check(cell)``, which refuses a cell that it cannot run, and ``unroll``.
-_ENGINES = {"eager": eager, "native": native, "torch": torch_modules, "scan": scan, "compiled": compiled}
+_ENGINES = {
+    "eager": eager,
+    "native": native,
+    "torch": torch_modules,
+    "scan": scan,
+    "compiled": compiled,
+    "triton": triton,
+}
 
 
 def engine_for(name: str, cell: Cell) -> Unroll:

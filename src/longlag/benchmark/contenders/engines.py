@@ -1,13 +1,14 @@
 """Our own engines."""
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import ClassVar
 
 from torch import Tensor
 
 from longlag.benchmark.contenders.contender import TorchContender
 from longlag.benchmark.given import Given, Gradients, named
-from longlag.engine import engine_for, native
+from longlag.engine import engine_for, native, triton
 
 
 class Engine(TorchContender):
@@ -63,15 +64,15 @@ class Scan(Engine):
     cells = "the cells that are linear in their state"
 
 
-class Native(TorchContender):
-    """The recurrence in C++, all runs in one call."""
+class AllRuns(TorchContender):
+    """An engine that takes all runs in one call, ``engine``."""
 
-    name: ClassVar[str] = "native"
+    engine: ClassVar[ModuleType]
     at_once = True
 
     def __init__(self, given: Given) -> None:
         super().__init__(given)
-        native.check(given.cells[0])  # builds the library, if it is not there yet
+        self.engine.check(given.cells[0])  # which builds what is not there yet
         weights = {
             f"{run}.{name}": parameter
             for run, cell in enumerate(given.cells)
@@ -81,10 +82,11 @@ class Native(TorchContender):
 
     @classmethod
     def refusal(cls, given: Given) -> str | None:
-        """Return why the kernel does not run these cells; whether it can be built is not asked."""
-        if not native.fits(given.cells[0]):
-            return "runs the cells that are written down in C++"
-        return native.refusal(given.x)
+        """Return why it does not run these cells; whether it can be built is not asked."""
+        if not cls.engine.fits(given.cells[0]):
+            return "runs the cells of the native engine"
+        why: str | None = cls.engine.refusal(given.x)
+        return why
 
     def leaves(self, run: int) -> Mapping[str, Tensor]:
         """Return the inputs and parameters of all runs."""
@@ -92,7 +94,7 @@ class Native(TorchContender):
 
     def last(self, run: int) -> Tensor:
         """Return the last hidden states of all runs, [R, B, H]."""
-        h: Tensor = native.unroll_runs(self.given.cells, self._leaves["x"])[1][0]
+        h: Tensor = self.engine.unroll_runs(self.given.cells, self._leaves["x"])[1][0]
         return h
 
     def gradients(self, run: int) -> Gradients:
@@ -100,3 +102,18 @@ class Native(TorchContender):
         found = named(self._leaves, self.train(run))
         own = {name: found[f"{run}.{name}"] for name, _ in self.given.cells[run].named_parameters()}
         return {"x": found["x"][run], **own}
+
+
+class Native(AllRuns):
+    """The recurrence in C++."""
+
+    name: ClassVar[str] = "native"
+    engine: ClassVar[ModuleType] = native
+
+
+class Triton(AllRuns):
+    """The recurrence in Triton."""
+
+    name: ClassVar[str] = "triton"
+    engine: ClassVar[ModuleType] = triton
+    compiles_s = 10.0

@@ -151,7 +151,7 @@ class Call:
     """
 
     def __init__(self, packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
-        _check(packed, x, h0, c0)
+        check_shapes(packed, x, h0, c0)
         update, R, H, weights, biases, peepholes, cut = packed
         x = _rows(x)
         *runs, B, T, I = shape = x.shape  # noqa: E741 -- the field's names
@@ -260,7 +260,7 @@ def _rows(array: Tensor) -> Tensor:
     return array if array.stride(-1) == 1 or array.shape[-1] == 1 else array.contiguous()
 
 
-def _check(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
+def check_shapes(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
     """Check what the kernel takes on trust.
 
     Raises:

@@ -1,0 +1,248 @@
+"""The recurrence as two Triton kernels: a program takes a few sequences of a run over all steps, h and c in registers.
+
+What a step reads of x is worked out before, for all steps at once; so are, after the way back, the gradients of the
+weights: those are products that a GPU's own library does best. In between stands one loop over time, in which a step is
+the products of h with the matrix of each gate, and the pointwise part. Its names and its order of gates are those of
+the native engine's ``updates.h``.
+"""
+
+# The bodies of these functions are Triton's, which reads their source: sizes in capitals are constants of the build.
+# mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _tanh(x):
+    """By e^−2|x| − 1, which does not overflow."""
+    e = tl.exp(-2.0 * tl.abs(x))
+    size = (1.0 - e) / (1.0 + e)
+    small = x * (1.0 - x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0 - x * x * (17.0 / 315.0))))  # it keeps its digits
+    return tl.where(tl.abs(x) < 0.1, small, tl.where(x < 0, -size, size))
+
+
+@triton.jit
+def _sigmoid(x):
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def _gate(z, here, gate, H, mask):
+    """Load the pre-activations of a gate, [rows, units]."""
+    return tl.load(z + here + gate * H, mask=mask, other=0.0)
+
+
+@triton.jit
+def _through(d, matrix, down, across, units, H):
+    """Return d [rows, UNITS] times the matrix of a gate [H, H], of which down and across say how it is read."""
+    mask = (units[:, None] < H) & (units[None, :] < H)
+    w = tl.load(matrix + units[:, None] * down + units[None, :] * across, mask=mask, other=0.0)
+    return tl.dot(d, w, input_precision="ieee")
+
+
+@triton.jit
+def _forward(CELL: tl.constexpr, z0, z1, z2, z3, c, p0, p1, p2):
+    """Return h and the memory after a step."""
+    if CELL == "Lstm" or CELL == "PeepholeLstm":
+        i, f, g = _sigmoid(z0 + p0 * c), _sigmoid(z1 + p1 * c), _tanh(z2)
+        c = f * c + i * g
+        h = _sigmoid(z3 + p2 * c) * _tanh(c)
+    elif CELL == "CoupledLstm":
+        f = _sigmoid(z0)
+        c = f * c + (1.0 - f) * _tanh(z1)
+        h = _sigmoid(z2) * _tanh(c)
+    elif CELL == "ForgetBlock":
+        c = _sigmoid(z1) * c + _sigmoid(z0) * (2.0 * _tanh(z3 * 0.5))
+        h = _sigmoid(z2) * _tanh(c * 0.5)
+    elif CELL == "Gru":
+        z = _sigmoid(z1)
+        c = z * c + (1.0 - z) * _tanh(z3 + _sigmoid(z0) * z2)
+        h = c
+    elif CELL == "Rnn":
+        c = _tanh(z0)
+        h = c
+    else:  # Irnn
+        c = tl.maximum(z0, 0.0)
+        h = c
+    return h, c
+
+
+@triton.jit
+def _backward(
+    CELL: tl.constexpr,
+    z0,
+    z1,
+    z2,
+    z3,
+    before,
+    c,
+    dh,
+    dc,
+    p0,
+    p1,
+    p2,
+):
+    """Return the gradients of four pre-activations, and of the memory before; some cells have fewer."""
+    d1 = dh * 0.0
+    d2, d3, on = d1, d1, d1
+    if CELL == "Lstm" or CELL == "PeepholeLstm":
+        i, f, g = _sigmoid(z0 + p0 * before), _sigmoid(z1 + p1 * before), _tanh(z2)
+        o, squashed = _sigmoid(z3 + p2 * c), _tanh(c)
+        d3 = dh * squashed * o * (1.0 - o)
+        dc = dc + dh * o * (1.0 - squashed * squashed) + d3 * p2
+        d0 = dc * g * i * (1.0 - i)
+        d1 = dc * before * f * (1.0 - f)
+        d2 = dc * i * (1.0 - g * g)
+        on = dc * f + d0 * p0 + d1 * p1
+    elif CELL == "CoupledLstm":
+        f, g, o, squashed = _sigmoid(z0), _tanh(z1), _sigmoid(z2), _tanh(c)
+        dc = dc + dh * o * (1.0 - squashed * squashed)
+        d0 = dc * (before - g) * f * (1.0 - f)
+        d1 = dc * (1.0 - f) * (1.0 - g * g)
+        d2 = dh * squashed * o * (1.0 - o)
+        on = dc * f
+    elif CELL == "ForgetBlock":
+        i, f, o, g, squashed = _sigmoid(z0), _sigmoid(z1), _sigmoid(z2), 2.0 * _tanh(z3 * 0.5), _tanh(c * 0.5)
+        dc = dc + dh * o * (1.0 - squashed * squashed) * 0.5
+        d0 = dc * g * i * (1.0 - i)
+        d1 = dc * before * f * (1.0 - f)
+        d2 = dh * squashed * o * (1.0 - o)
+        d3 = dc * i * (1.0 - g * g * 0.25)
+        on = dc * f
+    elif CELL == "Gru":
+        r, z = _sigmoid(z0), _sigmoid(z1)
+        n = _tanh(z3 + r * z2)
+        whole = dh + dc
+        d3 = whole * (1.0 - z) * (1.0 - n * n)
+        d2 = d3 * r
+        d1 = whole * (before - n) * z * (1.0 - z)
+        d0 = d3 * z2 * r * (1.0 - r)
+        on = whole * z
+    elif CELL == "Rnn":
+        d0 = (dh + dc) * (1.0 - c * c)
+    else:  # Irnn
+        d0 = tl.where(c <= 0, 0.0, dh + dc)
+    return d0, d1, d2, d3, on
+
+
+@triton.jit
+def forward_kernel(
+    z,  # [R, T, B, G, H]: what x gives to the pre-activations; they are whole afterwards
+    weights,  # [R, G, H, K]: of those columns, the first H
+    peepholes,  # [R, P, H]
+    h,  # [R, T + 1, B, H], with the initial state first
+    c,  # the same of the memory
+    T,
+    B,
+    H,
+    K,
+    CELL: tl.constexpr,
+    G: tl.constexpr,
+    OF_H: tl.constexpr,
+    P: tl.constexpr,
+    ROWS: tl.constexpr,
+    UNITS: tl.constexpr,
+):
+    """Go forward over all steps; a program for each ROWS sequences of each run."""
+    run = tl.program_id(1).to(tl.int64)
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    units = tl.arange(0, UNITS)
+    mask = (rows[:, None] < B) & (units[None, :] < H)
+    matrix = weights + run * G * H * K
+    state = rows[:, None] * H + units[None, :]
+    start = run * (T + 1) * B * H
+    h_now = tl.load(h + start + state, mask=mask, other=0.0)
+    c_now = tl.load(c + start + state, mask=mask, other=0.0)
+    p0, p1, p2 = 0.0, 0.0, 0.0
+    if P == 3:
+        p0 = tl.load(peepholes + (run * P + 0) * H + units, mask=units < H, other=0.0)[None, :]
+        p1 = tl.load(peepholes + (run * P + 1) * H + units, mask=units < H, other=0.0)[None, :]
+        p2 = tl.load(peepholes + (run * P + 2) * H + units, mask=units < H, other=0.0)[None, :]
+    for t in range(T):
+        here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
+        z0 = _gate(z, here, 0, H, mask) + _through(h_now, matrix, 1, K, units, H)
+        z1, z2, z3 = z0, z0, z0
+        tl.store(z + here, z0, mask=mask)
+        if G > 1:
+            z1 = _gate(z, here, 1, H, mask) + _through(h_now, matrix + H * K, 1, K, units, H)
+            z2 = _gate(z, here, 2, H, mask) + _through(h_now, matrix + 2 * H * K, 1, K, units, H)
+            tl.store(z + here + H, z1, mask=mask)
+            tl.store(z + here + 2 * H, z2, mask=mask)
+        if G > 3:
+            z3 = _gate(z, here, 3, H, mask)
+            if OF_H > 3:
+                z3 += _through(h_now, matrix + 3 * H * K, 1, K, units, H)
+                tl.store(z + here + 3 * H, z3, mask=mask)
+        h_now, c_now = _forward(CELL, z0, z1, z2, z3, c_now, p0, p1, p2)
+        h_now, c_now = tl.where(mask, h_now, 0.0), tl.where(mask, c_now, 0.0)
+        tl.store(h + start + (t + 1) * B * H + state, h_now, mask=mask)
+        tl.store(c + start + (t + 1) * B * H + state, c_now, mask=mask)
+
+
+@triton.jit
+def backward_kernel(
+    z,  # the pre-activations; their gradients afterwards
+    weights,
+    peepholes,
+    c,
+    d_out,  # [R, T, B, H]
+    d_h,  # [R, B, H]: of the last h; of the initial one afterwards
+    d_c,  # the same of the memory
+    T,
+    B,
+    H,
+    K,
+    CELL: tl.constexpr,
+    G: tl.constexpr,
+    OF_H: tl.constexpr,
+    P: tl.constexpr,
+    CUT: tl.constexpr,
+    ROWS: tl.constexpr,
+    UNITS: tl.constexpr,
+):
+    """Go back over all steps."""
+    run = tl.program_id(1).to(tl.int64)
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    units = tl.arange(0, UNITS)
+    mask = (rows[:, None] < B) & (units[None, :] < H)
+    matrix = weights + run * G * H * K
+    state = rows[:, None] * H + units[None, :]
+    start = run * (T + 1) * B * H
+    dh = tl.load(d_h + run * B * H + state, mask=mask, other=0.0)
+    dc = tl.load(d_c + run * B * H + state, mask=mask, other=0.0)
+    p0, p1, p2 = 0.0, 0.0, 0.0
+    if P == 3:
+        p0 = tl.load(peepholes + (run * P + 0) * H + units, mask=units < H, other=0.0)[None, :]
+        p1 = tl.load(peepholes + (run * P + 1) * H + units, mask=units < H, other=0.0)[None, :]
+        p2 = tl.load(peepholes + (run * P + 2) * H + units, mask=units < H, other=0.0)[None, :]
+    for back in range(T):
+        t = T - 1 - back
+        here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
+        dh += tl.load(d_out + (run * T + t) * B * H + state, mask=mask, other=0.0)
+        before = tl.load(c + start + t * B * H + state, mask=mask, other=0.0)
+        after = tl.load(c + start + (t + 1) * B * H + state, mask=mask, other=0.0)
+        z0 = _gate(z, here, 0, H, mask)
+        z1, z2, z3 = z0, z0, z0
+        if G > 1:
+            z1, z2 = _gate(z, here, 1, H, mask), _gate(z, here, 2, H, mask)
+        if G > 3:
+            z3 = _gate(z, here, 3, H, mask)
+        d0, d1, d2, d3, dc = _backward(CELL, z0, z1, z2, z3, before, after, dh, dc, p0, p1, p2)
+        dc = tl.where(mask, dc, 0.0)
+        tl.store(z + here, d0, mask=mask)
+        if G > 1:
+            tl.store(z + here + H, d1, mask=mask)
+            tl.store(z + here + 2 * H, d2, mask=mask)
+        if G > 3:
+            tl.store(z + here + 3 * H, d3, mask=mask)
+        dh = dh * 0.0
+        if not CUT:
+            dh = _through(tl.where(mask, d0, 0.0), matrix, K, 1, units, H)
+            if G > 1:
+                dh += _through(tl.where(mask, d1, 0.0), matrix + H * K, K, 1, units, H)
+                dh += _through(tl.where(mask, d2, 0.0), matrix + 2 * H * K, K, 1, units, H)
+            if OF_H > 3:
+                dh += _through(tl.where(mask, d3, 0.0), matrix + 3 * H * K, K, 1, units, H)
+    tl.store(d_h + run * B * H + state, dh, mask=mask)
+    tl.store(d_c + run * B * H + state, dc, mask=mask)

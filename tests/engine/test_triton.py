@@ -1,0 +1,68 @@
+"""The Triton kernels without a GPU: their numbers by Triton's interpreter, their code by its compiler."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from native_cells import BOUNDS, CELLS
+
+from longlag.cells import LRUCell, LSTMCell
+from longlag.engine import engine_for, triton
+
+NO_TRITON = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="the package triton is not installed")
+
+
+def said_by(script, **variables):
+    """What a script prints, in a process of its own: Triton looks at its variables once."""
+    tests = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *filter(None, sys.path)]), **variables}
+    command = [sys.executable, str(Path(__file__).with_name(script))]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
+
+
+@NO_TRITON
+def test_every_cell_against_the_eager_loop_in_float64():
+    found = said_by("triton_parity.py", TRITON_INTERPRET="1")
+    assert list(found) == list(CELLS)
+    for name, one in found.items():
+        assert one["worst"] < BOUNDS[torch.float32], name
+        assert {"hidden", "h", "c", "d_x", "d_h0", "d_W.weight", "d_W.bias"} <= set(one["parts"]), name
+        assert one["runs"] < 2e-6, name
+    assert "d_p_o" in found["lstm_peephole"]["parts"]
+
+
+@NO_TRITON
+def test_every_kernel_is_built_for_a_gpu_and_fits_its_memory():
+    found = said_by("triton_build.py")
+    assert len(found) == 2 * (len(CELLS) + 1)
+    assert 64 * 1024 < max(found.values()) <= 99 * 1024, found  # which every GPU has since 2020
+
+
+def test_without_a_gpu_it_says_so(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"^engine=triton needs the package triton: pip install 'longlag\[triton\]'$"):
+        engine_for("triton", LSTMCell(2, 3))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"^engine=triton needs a GPU, and there is none here \("):
+        engine_for("triton", LSTMCell(2, 3))
+    assert triton.refusal(torch.zeros(1, 1, 2)) == "engine=triton runs on a GPU, not on cpu"
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    engine_for("triton", LSTMCell(2, 3))
+    assert triton.refusal(torch.zeros(1, 1, 2)) is None
+    assert triton.refusal(torch.zeros(1, 1, 2).double()) == "engine=triton takes float32, not float64"
+
+
+def test_cells_that_it_has_not_are_refused():
+    with pytest.raises(ValueError, match=r"^engine=triton runs LSTMCell, .*; LRUCell is none of them"):
+        engine_for("triton", LRUCell(2, 3))
+    with pytest.raises(ValueError, match=r"^engine=triton takes up to 128 hidden units, got 129$"):
+        engine_for("triton", LSTMCell(2, 129))
