@@ -29,12 +29,16 @@ def said_by(script, **variables):
 
 @NO_TRITON
 def test_every_cell_against_the_eager_loop_in_float64():
-    found = said_by("triton_parity.py", TRITON_INTERPRET="1")
+    told = said_by("triton_parity.py", TRITON_INTERPRET="1")
+    assert told["nan stays"]
+    assert told["mixed"]
+    found = told["cells"]
     assert list(found) == list(CELLS)
     for name, one in found.items():
         assert one["worst"] < BOUNDS[torch.float32], name
         assert {"hidden", "h", "c", "d_x", "d_h0", "d_W.weight", "d_W.bias"} <= set(one["parts"]), name
         assert one["runs"] < 2e-6, name
+        assert one["odd"] < BOUNDS[torch.float32], name
     assert "d_p_o" in found["lstm_peephole"]["parts"]
 
 
@@ -47,15 +51,15 @@ def test_every_kernel_is_built_for_a_gpu_and_fits_its_memory():
 
 def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"^engine=triton needs the package triton: pip install 'longlag\[triton\]'$"):
-        engine_for("triton", LSTMCell(2, 3))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=r"^engine=triton needs a GPU, and there is none here \("):
         engine_for("triton", LSTMCell(2, 3))
     assert triton.refusal(torch.zeros(1, 1, 2)) == "engine=triton runs on a GPU, not on cpu"
     monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"^engine=triton needs the package triton: pip install 'longlag\[triton\]'$"):
+        engine_for("triton", LSTMCell(2, 3))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     engine_for("triton", LSTMCell(2, 3))
     assert triton.refusal(torch.zeros(1, 1, 2)) is None
     assert triton.refusal(torch.zeros(1, 1, 2).double()) == "engine=triton takes float32, not float64"

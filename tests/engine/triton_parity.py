@@ -6,7 +6,7 @@ import json
 import torch
 from native_cells import CELLS, busy, errors, given, parts
 
-from longlag.engine import eager, triton
+from longlag.engine import eager, native, triton
 
 SHAPES = [(3, 1, 2, 5), (18, 7, 3, 17), (33, 4, 1, 16), (5, 25, 2, 8)]  # B, T, I, H
 
@@ -15,6 +15,38 @@ def off(cell, on, use):
     """Name -> how far a part is from the eager loop's in float64, as a part of its norm."""
     wanted = parts(copy.deepcopy(cell).double(), eager.unroll, on)
     return errors(parts(cell, use, on), wanted)
+
+
+def odd(name):
+    """Final states that are used in another order, and inputs that are not dense."""
+    cells = [busy(name, 2, 5, seed) for seed in range(2)]
+    draws = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 6, 3, 2, generator=draws).transpose(1, 2)
+    by = torch.randn(3, 2, cells[0].hidden_size, generator=draws)
+    parameters = [parameter for cell in cells for parameter in cell.parameters()]
+    found = []
+    for engine in (triton, native):
+        hidden, (h, c) = engine.unroll_runs(cells, x)
+        end = ((h + c).transpose(0, 1) * by).sum() + hidden[..., ::2].transpose(0, 2).square().sum()
+        found.append(torch.autograd.grad(end, parameters))
+    return max((one - other).norm().item() / other.norm().item() for one, other in zip(*found, strict=True))
+
+
+def nan_stays():
+    """Whether an IRNN that meets nan stays nan."""
+    hidden, _ = triton.unroll(busy("irnn", 2, 5), torch.full((1, 3, 2), float("nan")))
+    return bool(hidden.isnan().all())
+
+
+def mixed():
+    """Whether a mixed precision changes nothing."""
+    cell, x = busy("lstm", 2, 5), torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    found = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            hidden, _ = triton.unroll(cell, x)
+            found.append([hidden, *torch.autograd.grad(hidden.square().sum(), list(cell.parameters()))])
+    return all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def of_runs(name):
@@ -40,5 +72,5 @@ for name in CELLS:
             on = given(cell, B, T, with_state=seed != 1, used=use, seed=seed)
             for part, far in off(cell, on, triton.unroll).items():
                 worst[part] = max(worst.get(part, 0.0), far)
-    found[name] = {"worst": max(worst.values()), "parts": sorted(worst), "runs": of_runs(name)}
-print(json.dumps(found))
+    found[name] = {"worst": max(worst.values()), "parts": sorted(worst), "runs": of_runs(name), "odd": odd(name)}
+print(json.dumps({"cells": found, "nan stays": nan_stays(), "mixed": mixed()}))

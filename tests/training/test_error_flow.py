@@ -29,7 +29,7 @@ def test_a_run_records_its_error_flow_at_the_start_and_at_every_validation(plan)
             slope = sum((lag - 3.5) * y for lag, y in enumerate(dc)) / sum((lag - 3.5) ** 2 for lag in range(8))
             assert row["gradient_decay"] == pytest.approx(10**slope, rel=1e-4)  # the file has six digits
             assert {"direct_half_life", "memory_half_life"} < set(row)
-            assert {"gate_i", "gate_f_open", "gate_o_shut", "norm_g", "radius_f"} < set(row)
+            assert {"gate_i", "gate_f_open", "gate_o_shut", "norm_f", "radius_g"} < set(row)
     summary = made.folder.read_summary()
     assert summary["layer2/memory_half_life_init"] == rows[0]["layer2/memory_half_life"]
     assert summary["layer2/memory_half_life"] == rows[6]["layer2/memory_half_life"]

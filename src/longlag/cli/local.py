@@ -52,6 +52,8 @@ class LocalMachine:
         mine = gpus(os.environ, there) if there and (any(used) or not used) else []
         self.pool = Pool(slots_of(jobs, threads, jobs_per_gpu, cores(), mine), mine, session().spares)
         session().closing.callback(self.pool.close)
+        if mine:  # of which the spares know nothing
+            self.pool.end_spares()
         self.display = GridDisplay(Console(stderr=True), 0, len(self.pool.slots.gpus))
 
     def launch(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
@@ -128,6 +130,7 @@ class _Work:
                 config = next(self._waiting, None)
                 if config is None:
                     self._all_begun = True
+                    self.pool.end_spares()
                     return
                 self._next = self._taken(config)
             elif self.pool.begin(self._next):

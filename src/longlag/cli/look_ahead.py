@@ -124,8 +124,7 @@ def _start_workers(launcher: DictConfig, current: Session) -> None:
 def _end_spare(current: Session, worker: Worker) -> None:
     """End a worker that was never given a job."""
     if worker in current.spares:
-        worker.process.kill()
-        worker.close()
+        worker.kill()
 
 
 def _rehearse_search(config: DictConfig, current: Session) -> None:

@@ -52,6 +52,11 @@ class Pool:
         worker.give(errand)
         return True
 
+    def end_spares(self) -> None:
+        """End the workers that there is no job for."""
+        while self._spares:
+            self._spares.pop().kill()
+
     def _spare(self, environment: dict[str, str]) -> Worker | None:
         """Take a worker that has been started already, if there is one with this environment."""
         for k, worker in enumerate(self._spares):

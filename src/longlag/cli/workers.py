@@ -82,6 +82,11 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
 
+    def kill(self) -> None:
+        """End it at once; it is at no job."""
+        self.process.kill()
+        self.close()
+
     def close(self) -> None:
         """End it; it is at no job."""
         self.hang_up()

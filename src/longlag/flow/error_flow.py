@@ -152,12 +152,13 @@ def _tensors(model: SequenceModel) -> Iterator[Tensor]:
 
 def _norms_by_lag(gradients_by_step: dict[str, Steps], last: Tensor) -> dict[str, Tensor]:
     """Turn what belongs to the steps into log10 of the norms by lag, [K, B] each."""
-    norms = torch.stack([_of_all_steps(_norms, steps) for steps in gradients_by_step.values()])
-    if bool(((norms > SQUARES) & (norms < 1 / SQUARES)).all()):
+    norms = _by_lag(torch.stack([_of_all_steps(_norms, steps) for steps in gradients_by_step.values()]), last)
+    if bool((((norms > SQUARES) & (norms < 1 / SQUARES)) | norms.isnan()).all()):
         logs = torch.log10(norms)
     else:
         logs = torch.stack([_of_all_steps(_log10_norms, steps) for steps in gradients_by_step.values()])
-    return dict(zip(gradients_by_step, _by_lag(logs, last), strict=True))
+        logs = _by_lag(logs, last)
+    return dict(zip(gradients_by_step, logs, strict=True))
 
 
 def _of_all_steps(norms: Callable[[Tensor], Tensor], steps: Steps) -> Tensor:

@@ -52,9 +52,10 @@ class ErrorFlowTable:
     def add(self, step: int, layer: int, lags: Lags) -> None:
         """Add a measurement."""
         length = len(lags["sequences"])
-        columns = [[f"{x:.6g}" for x in lags[name]] if name in lags else [""] * length for name in COLUMNS[3:]]
-        rows = (",".join((f"{step},{layer},{lag}", *values)) for lag, values in enumerate(zip(*columns, strict=True)))
-        self._new += [f"{row}\n" for row in rows]
+        there = [name for name in COLUMNS[3:] if name in lags]
+        row = ",".join([f"{step},{layer},%d", *("%.6g" if name in lags else "" for name in COLUMNS[3:])]) + "\n"
+        columns = zip(range(length), *(lags[name] for name in there), strict=True)
+        self._new += [row % values for values in columns]
 
     def write(self, durable: bool = True) -> None:
         """Write what is new.

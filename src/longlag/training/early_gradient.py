@@ -5,6 +5,7 @@ from torch import Tensor
 
 from longlag.flow.error_flow import last_counted
 from longlag.flow.float64 import float64_copy
+from longlag.flow.tape import tape_of
 from longlag.model import SequenceModel
 from longlag.task import Batch
 from longlag.training.module import SequenceModule
@@ -33,6 +34,7 @@ def early_gradient(
     with torch.inference_mode(False), torch.enable_grad():
         double = float64_copy(model)
         x = inputs.detach().clone().double().requires_grad_()
+        double.unrolls = [tape_of(cell, x) for cell in double.cells]  # not every engine takes float64
         outputs = double(x, lengths)
         if model.reads == "every":
             last = last_counted(mask) if mask is not None else (x.shape[1] if lengths is None else lengths) - 1

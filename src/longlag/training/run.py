@@ -202,9 +202,11 @@ def train_run(plan: RunPlan, request: StopRequest | None = None) -> Status:
             log.exception("the run failed")
         summary = run.summary(state)
         ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())
-        if first:
-            plan.folder.write_summary(summary)
-        run.close(state, summary, log)
+        try:
+            if first:
+                plan.folder.write_summary(summary)
+        finally:
+            run.close(state, summary, log)
         if first:
             plan.folder.write_status(ended)  # the last word: a run that says it has ended has left everything behind
     return ended

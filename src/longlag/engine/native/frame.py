@@ -260,8 +260,18 @@ def _rows(array: Tensor) -> Tensor:
     return array if array.stride(-1) == 1 or array.shape[-1] == 1 else array.contiguous()
 
 
-def check_shapes(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
-    """Check what the kernel takes on trust.
+def check_shapes(
+    packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None, engine: str = "native", alone: bool = True
+) -> None:
+    """Check what a kernel takes on trust.
+
+    Args:
+        packed: the weights.
+        x: inputs.
+        h0: where to start.
+        c0: likewise.
+        engine: whose kernel it is.
+        alone: whether it takes a run without the axis of the runs.
 
     Raises:
         ValueError: a size, a type or a device is not the one that goes with the others.
@@ -269,19 +279,19 @@ def check_shapes(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None
     """
     _, R, H, weights, biases, peepholes, _ = packed
     shape, inputs = x.shape, weights.shape[1] - H
-    one = R == 1 and len(shape) != 4
+    one = alone and R == 1 and len(shape) != 4
     if len(shape) != 4 - one or shape[-1] != inputs or shape[-2] == 0 or (not one and shape[0] != R):
         wanted = f"[{'' if one else f'R={R}, '}B, T, I={inputs}]"
-        raise ValueError(f"engine=native wants inputs {wanted} of at least one step; got {[*shape]}")
+        raise ValueError(f"engine={engine} wants inputs {wanted} of at least one step; got {[*shape]}")
     for start in (h0, c0):
         if start is not None and start.shape != (*shape[:-2], H):
             wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, H={H}]"
-            raise ValueError(f"engine=native wants states {wanted}; got {[*start.shape]}")
+            raise ValueError(f"engine={engine} wants states {wanted}; got {[*start.shape]}")
     dtype, device = x.dtype, x.device
     for array in (weights, biases, peepholes, h0, c0):
         if array is not None and (array.dtype is not dtype or array.device != device):
             raise ValueError(
-                "engine=native wants inputs, states and weights of one type on one device; "
+                f"engine={engine} wants inputs, states and weights of one type on one device; "
                 f"got {dtype} on {device} and {array.dtype} on {array.device}"
             )
 

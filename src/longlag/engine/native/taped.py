@@ -6,7 +6,6 @@ from torch import Tensor
 from longlag.cells import Cell
 from longlag.engine.native.frame import Call
 from longlag.engine.native.packed import gates_of, packed
-from longlag.engine.native.workspace import Loan
 
 
 class TapedRun:
@@ -27,8 +26,7 @@ class TapedRun:
             self.count, T, _ = x.shape
             """How many of the sequences are asked for, the first ones; all of them until it is set."""
             self._rows = x.new_empty(T + 1, Bp, Hp)
-            self._loan = Loan(Bp * T * saved, x.dtype)
-            self._saved = self._loan.tensor[: Bp * T * saved].view(Bp // rows, T, Hu, saved // Hu, rows)
+            self._saved = x.new_empty(Bp // rows, T, Hu, saved // Hu, rows)
             call.forward(self._rows, None, self._saved)
         self._H = cell.hidden_size
 

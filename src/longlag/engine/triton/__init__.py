@@ -31,12 +31,12 @@ def check(cell: Cell) -> None:
         raise ValueError(f"engine=triton runs {names()}; {type(cell).__name__} is none of them (engine=eager runs it)")
     if cell.hidden_size > MOST_UNITS:
         raise ValueError(f"engine=triton takes up to {MOST_UNITS} hidden units, got {cell.hidden_size}")
-    if importlib.util.find_spec("triton") is None:
-        raise ValueError("engine=triton needs the package triton: pip install 'longlag[triton]'")
     if not (torch.cuda.is_available() or _interpreted()):
         raise ValueError(
             "engine=triton needs a GPU, and there is none here (engine=auto takes the fastest way there is)"
         )
+    if importlib.util.find_spec("triton") is None:
+        raise ValueError("engine=triton needs the package triton: pip install 'longlag[triton]'")
 
 
 def refusal(x: Tensor) -> str | None:

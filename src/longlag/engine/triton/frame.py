@@ -29,12 +29,13 @@ def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | Non
         ValueError: a size, a type or a device is not the one that goes with the others.
 
     """
-    check_shapes(packed, x, h0, c0)
+    check_shapes(packed, x, h0, c0, engine="triton", alone=False)
     start = x.new_zeros(packed.runs, x.shape[1], packed.hidden)
     h0, c0 = (start if state is None else state for state in (h0, c0))
-    outputs: tuple[Tensor, Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
-        x, h0, c0, packed.weights, packed.biases, packed.peepholes, packed
-    )
+    with torch.autocast(x.device.type, enabled=False):
+        outputs: tuple[Tensor, Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
+            x, h0, c0, packed.weights, packed.biases, packed.peepholes, packed
+        )
     return outputs
 
 
@@ -69,27 +70,34 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weights, peepholes, z, h, c = ctx.saved_tensors
-        R, T, B, G, H = z.shape
-        K = weights.shape[1]
-        d_z, d_h, d_c = z.clone(), d_h.clone(), d_c.clone()  # a second way back finds all as it was
-        back = d_out.transpose(1, 2).contiguous()
-        peeps = ctx.packed.peepholes is not None
-        constants, options = built(ctx.packed.update, G, peeps, H)
-        cut = bool(ctx.packed.cut)
-        backward_kernel[triton.cdiv(B, _LEAST), R](
-            d_z, weights, peepholes, c, back, d_h, d_c, *(T, B, H, K), CUT=cut, **constants, **options
-        )
-        flat = d_z.view(R, T * B, G * H)
-        read = torch.cat([h[:, :-1].reshape(R, T * B, H), rows], dim=2)
-        d_weights = torch.bmm(flat.mT, read).view(R * G * H, K)
-        d_biases = flat.sum(1).view(R * G * H)
-        d_x = torch.bmm(flat, weights.view(R, G * H, K)[..., H:]).view(R, T, B, K - H).transpose(1, 2)
-        d_peepholes = None
-        if peeps:
-            seen = torch.stack([c[:, :-1], c[:, :-1], c[:, 1:]], dim=3)  # by the gates i, f and o, [R, T, B, 3, H]
-            d_peepholes = (d_z[:, :, :, [0, 1, 3]] * seen).sum((1, 2)).view(-1)
-        return d_x, d_h, d_c, d_weights, d_biases, d_peepholes, None
+        with torch.autocast(d_out.device.type, enabled=False):
+            return *_gradients(ctx, d_out, d_h, d_c), None
+
+
+def _gradients(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tensor | None, ...]:
+    """Return the gradients of inputs, initial states and weights."""
+    rows, weights, peepholes, z, h, c = ctx.saved_tensors
+    R, T, B, G, H = z.shape
+    K = weights.shape[1]
+    # copies, so that a second way back finds all as it was; dense, as the kernel takes them to be
+    d_z, d_h, d_c = (part.clone(memory_format=torch.contiguous_format) for part in (z, d_h, d_c))
+    back = d_out.transpose(1, 2).contiguous()
+    peeps = ctx.packed.peepholes is not None
+    constants, options = built(ctx.packed.update, G, peeps, H)
+    cut = bool(ctx.packed.cut)
+    backward_kernel[triton.cdiv(B, _LEAST), R](
+        d_z, weights, peepholes, c, back, d_h, d_c, *(T, B, H, K), CUT=cut, **constants, **options
+    )
+    flat = d_z.view(R, T * B, G * H)
+    read = torch.cat([h[:, :-1].reshape(R, T * B, H), rows], dim=2)
+    d_weights = torch.bmm(flat.mT, read).view(R * G * H, K)
+    d_biases = flat.sum(1).view(R * G * H)
+    d_x = torch.bmm(flat, weights.view(R, G * H, K)[..., H:]).view(R, T, B, K - H).transpose(1, 2)
+    d_peepholes = None
+    if peeps:
+        seen = torch.stack([c[:, :-1], c[:, :-1], c[:, 1:]], dim=3)  # by the gates i, f and o, [R, T, B, 3, H]
+        d_peepholes = (d_z[:, :, :, [0, 1, 3]] * seen).sum((1, 2)).view(-1)
+    return d_x, d_h, d_c, d_weights, d_biases, d_peepholes
 
 
 def built(update: str, gates: int, peepholes: bool, hidden: int) -> tuple[dict[str, Any], dict[str, int]]:

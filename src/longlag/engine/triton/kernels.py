@@ -63,7 +63,7 @@ def _forward(CELL: tl.constexpr, z0, z1, z2, z3, c, p0, p1, p2):
         c = _tanh(z0)
         h = c
     else:  # Irnn
-        c = tl.maximum(z0, 0.0)
+        c = tl.where(z0 <= 0, 0.0, z0)  # nan stays nan
         h = c
     return h, c
 
@@ -84,7 +84,7 @@ def _backward(
     p2,
 ):
     """Return the gradients of four pre-activations, and of the memory before; some cells have fewer."""
-    d1 = dh * 0.0
+    d1 = tl.zeros_like(dh)
     d2, d3, on = d1, d1, d1
     if CELL == "Lstm" or CELL == "PeepholeLstm":
         i, f, g = _sigmoid(z0 + p0 * before), _sigmoid(z1 + p1 * before), _tanh(z2)
@@ -159,6 +159,7 @@ def forward_kernel(
         p0 = tl.load(peepholes + (run * P + 0) * H + units, mask=units < H, other=0.0)[None, :]
         p1 = tl.load(peepholes + (run * P + 1) * H + units, mask=units < H, other=0.0)[None, :]
         p2 = tl.load(peepholes + (run * P + 2) * H + units, mask=units < H, other=0.0)[None, :]
+    step = tl.full([], B, tl.int64) * H  # numbers of a state: many steps of them are more than 32 bits count
     for t in range(T):
         here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
         z0 = _gate(z, here, 0, H, mask) + _through(h_now, matrix, 1, K, units, H)
@@ -176,8 +177,8 @@ def forward_kernel(
                 tl.store(z + here + 3 * H, z3, mask=mask)
         h_now, c_now = _forward(CELL, z0, z1, z2, z3, c_now, p0, p1, p2)
         h_now, c_now = tl.where(mask, h_now, 0.0), tl.where(mask, c_now, 0.0)
-        tl.store(h + start + (t + 1) * B * H + state, h_now, mask=mask)
-        tl.store(c + start + (t + 1) * B * H + state, c_now, mask=mask)
+        tl.store(h + start + (t + 1) * step + state, h_now, mask=mask)
+        tl.store(c + start + (t + 1) * step + state, c_now, mask=mask)
 
 
 @triton.jit
@@ -216,12 +217,13 @@ def backward_kernel(
         p0 = tl.load(peepholes + (run * P + 0) * H + units, mask=units < H, other=0.0)[None, :]
         p1 = tl.load(peepholes + (run * P + 1) * H + units, mask=units < H, other=0.0)[None, :]
         p2 = tl.load(peepholes + (run * P + 2) * H + units, mask=units < H, other=0.0)[None, :]
+    step = tl.full([], B, tl.int64) * H
     for back in range(T):
         t = T - 1 - back
         here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
-        dh += tl.load(d_out + (run * T + t) * B * H + state, mask=mask, other=0.0)
-        before = tl.load(c + start + t * B * H + state, mask=mask, other=0.0)
-        after = tl.load(c + start + (t + 1) * B * H + state, mask=mask, other=0.0)
+        dh += tl.load(d_out + (run * T + t) * step + state, mask=mask, other=0.0)
+        before = tl.load(c + start + t * step + state, mask=mask, other=0.0)
+        after = tl.load(c + start + (t + 1) * step + state, mask=mask, other=0.0)
         z0 = _gate(z, here, 0, H, mask)
         z1, z2, z3 = z0, z0, z0
         if G > 1:
@@ -236,7 +238,7 @@ def backward_kernel(
             tl.store(z + here + 2 * H, d2, mask=mask)
         if G > 3:
             tl.store(z + here + 3 * H, d3, mask=mask)
-        dh = dh * 0.0
+        dh = tl.zeros_like(dh)
         if not CUT:
             dh = _through(tl.where(mask, d0, 0.0), matrix, K, 1, units, H)
             if G > 1:
