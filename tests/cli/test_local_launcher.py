@@ -14,6 +14,7 @@ import torch
 from printed import runs, table
 from processes import assert_gone, processes_of, started
 
+from longlag.cli import look_ahead
 from longlag.cli.configs import settings_of
 from longlag.cli.errands import Errand
 from longlag.cli.jobs import Job
@@ -123,6 +124,12 @@ def test_the_workers_start_while_the_grid_is_looked_at(longlag, tiny, monkeypatc
         begun.append(Worker(environment))
         return begun[-1]
 
+    def left_over(current, worker):
+        left.append(worker in current.spares)
+        end_spare(current, worker)
+
+    left, end_spare = [], look_ahead._end_spare
+    monkeypatch.setattr(look_ahead, "_end_spare", left_over)
     monkeypatch.setattr("longlag.cli.look_ahead.Worker", worker)
     monkeypatch.setattr("longlag.cli.pool.Worker", lambda _: pytest.fail("a worker that had been started was not used"))
     grid = ("-m", *tiny, "hydra/launcher=local", "hydra.launcher.jobs=3")
@@ -133,6 +140,7 @@ def test_the_workers_start_while_the_grid_is_looked_at(longlag, tiny, monkeypatc
         assert all(one.process.returncode is not None for one in begun)
     killed = [one.process.returncode == -signal.SIGKILL for one in begun]
     assert killed == [False, False, True, True, False, True, True], "of the last three one had a job"
+    assert left == [False, False, True, True, False, False, False], "when the last job has begun no other waits"
 
 
 # Each forget bias has a fate of its own, and so costs its run alone.

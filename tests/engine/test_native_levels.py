@@ -15,7 +15,7 @@ from longlag.engine import engine_for, native
 from longlag.engine.auto import Auto
 from longlag.engine.native.frame import Call
 from longlag.engine.native.library import LEVELS, level
-from longlag.engine.native.packed import packed
+from longlag.engine.packed import packed
 
 HERE = list(LEVELS)[list(LEVELS).index(level()) :]
 

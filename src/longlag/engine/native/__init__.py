@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, State
-from longlag.engine.native.frame import Packed, stacked, unroll_packed
+from longlag.engine.native.frame import unroll_packed
 from longlag.engine.native.library import NoLibraryError, level, library
-from longlag.engine.native.packed import fits, names, packed, update_of
+from longlag.engine.packed import Packed, fits, names, packed, run_packed, stacked, update_of
 
 
 def check(cell: Cell) -> None:
@@ -81,9 +81,7 @@ def unroll_runs(cells: Sequence[Cell], x: Tensor, state: State | None = None) ->
 def _unrolled(weights: Packed, own: bool, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     if (why := refusal(x)) is not None:
         raise ValueError(why)
-    h0, c0 = (None, None) if state is None else (state[0], state[1] if own else state[0])
-    hidden, h, c = unroll_packed(weights, x, h0, c0)
-    return hidden, (h, c if own else h)
+    return run_packed(unroll_packed, weights, own, x, state)
 
 
 __all__ = ["NoLibraryError", "check", "fits", "level", "load", "refusal", "unroll", "unroll_runs"]

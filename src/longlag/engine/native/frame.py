@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from longlag.engine.native.library import library, team
 from longlag.engine.native.workspace import Loan
+from longlag.engine.packed import Packed, check_shapes
 
 #: The gradients that can be asked for, in the order of what they belong to.
 _GRADIENTS = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
@@ -47,29 +48,6 @@ class Layout(NamedTuple):
     Hp: int
     Hu: int
     saved: int
-
-
-class Packed(NamedTuple):
-    """The weights of R cells of one shape, one after the other; of each a gate after the other.
-
-    Args:
-        update: the pointwise part, by its name in ``updates.h``.
-        runs: R.
-        hidden: H.
-        weights: [R·G·H, H + I].
-        biases: [R·G·H].
-        peepholes: [R·P·H], or ``None``.
-        cut: 1 if no error goes back through ``h``, 2 if neither through peepholes at the step before.
-
-    """
-
-    update: str
-    runs: int
-    hidden: int
-    weights: Tensor
-    biases: Tensor
-    peepholes: Tensor | None = None
-    cut: int = 0
 
 
 def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -258,59 +236,3 @@ def _rows(array: Tensor) -> Tensor:
     """Return an array [R, B, T, …] whose last axis is dense."""
     array = array.resolve_neg()
     return array if array.stride(-1) == 1 or array.shape[-1] == 1 else array.contiguous()
-
-
-def check_shapes(
-    packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None, engine: str = "native", alone: bool = True
-) -> None:
-    """Check what a kernel takes on trust.
-
-    Args:
-        packed: the weights.
-        x: inputs.
-        h0: where to start.
-        c0: likewise.
-        engine: whose kernel it is.
-        alone: whether it takes a run without the axis of the runs.
-
-    Raises:
-        ValueError: a size, a type or a device is not the one that goes with the others.
-
-    """
-    _, R, H, weights, biases, peepholes, _ = packed
-    shape, inputs = x.shape, weights.shape[1] - H
-    one = alone and R == 1 and len(shape) != 4
-    if len(shape) != 4 - one or shape[-1] != inputs or shape[-2] == 0 or (not one and shape[0] != R):
-        wanted = f"[{'' if one else f'R={R}, '}B, T, I={inputs}]"
-        raise ValueError(f"engine={engine} wants inputs {wanted} of at least one step; got {[*shape]}")
-    for start in (h0, c0):
-        if start is not None and start.shape != (*shape[:-2], H):
-            wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, H={H}]"
-            raise ValueError(f"engine={engine} wants states {wanted}; got {[*start.shape]}")
-    dtype, device = x.dtype, x.device
-    for array in (weights, biases, peepholes, h0, c0):
-        if array is not None and (array.dtype is not dtype or array.device != device):
-            raise ValueError(
-                f"engine={engine} wants inputs, states and weights of one type on one device; "
-                f"got {dtype} on {device} and {array.dtype} on {array.device}"
-            )
-
-
-def stacked(packs: Sequence[Packed]) -> Packed:
-    """Return the weights of several runs as one.
-
-    Raises:
-        ValueError: they are not of one kind and shape.
-
-    """
-    first = packs[0]
-    if len(packs) == 1:
-        return first
-    kinds = {(pack.update, pack.hidden, pack.weights.shape, pack.cut) for pack in packs}
-    if len(kinds) > 1:
-        raise ValueError("engine=native runs cells of one kind and shape at once")
-    weights, biases = (torch.cat([getattr(pack, name) for pack in packs]) for name in ("weights", "biases"))
-    peepholes = [pack.peepholes for pack in packs if pack.peepholes is not None]
-    return first._replace(
-        runs=len(packs), weights=weights, biases=biases, peepholes=torch.cat(peepholes) if peepholes else None
-    )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from longlag.cells import Cell
 from longlag.engine.native.frame import Call
-from longlag.engine.native.packed import gates_of, packed
+from longlag.engine.packed import gates_of, packed
 
 
 class TapedRun:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, State
-from longlag.engine.native.frame import Packed, stacked
-from longlag.engine.native.packed import fits, names, packed
+from longlag.engine.packed import Packed, fits, names, packed, run_packed, stacked
 
 #: Units beyond which the matrix of a gate does not fit a multiprocessor's memory.
 MOST_UNITS = 128
@@ -92,9 +91,7 @@ def _unrolled(weights: Packed, own: bool, x: Tensor, state: State | None) -> tup
 
     if (why := refusal(x)) is not None:
         raise ValueError(why)
-    h0, c0 = (None, None) if state is None else (state[0], state[1] if own else state[0])
-    hidden, h, c = unroll_packed(weights, x, h0, c0)
-    return hidden, (h, c if own else h)
+    return run_packed(unroll_packed, weights, own, x, state)
 
 
 def _interpreted() -> bool:

@@ -7,7 +7,7 @@ import triton
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from longlag.engine.native.frame import Packed, check_shapes
+from longlag.engine.packed import Packed, check_shapes
 from longlag.engine.triton.kernels import backward_kernel, forward_kernel
 
 _LEAST = 16  # rows and columns that a product of tiles takes

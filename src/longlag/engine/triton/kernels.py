@@ -34,6 +34,12 @@ def _gate(z, here, gate, H, mask):
 
 
 @triton.jit
+def _peephole(at, units, H):
+    """Load the peepholes of a gate, [1, units]."""
+    return tl.load(at, mask=units < H, other=0.0)[None, :]
+
+
+@triton.jit
 def _through(d, matrix, down, across, units, H):
     """Return d [rows, UNITS] times the matrix of a gate [H, H], of which down and across say how it is read."""
     mask = (units[:, None] < H) & (units[None, :] < H)
@@ -156,9 +162,8 @@ def forward_kernel(
     c_now = tl.load(c + start + state, mask=mask, other=0.0)
     p0, p1, p2 = 0.0, 0.0, 0.0
     if P == 3:
-        p0 = tl.load(peepholes + (run * P + 0) * H + units, mask=units < H, other=0.0)[None, :]
-        p1 = tl.load(peepholes + (run * P + 1) * H + units, mask=units < H, other=0.0)[None, :]
-        p2 = tl.load(peepholes + (run * P + 2) * H + units, mask=units < H, other=0.0)[None, :]
+        at = peepholes + run * P * H + units
+        p0, p1, p2 = _peephole(at, units, H), _peephole(at + H, units, H), _peephole(at + 2 * H, units, H)
     step = tl.full([], B, tl.int64) * H  # numbers of a state: many steps of them are more than 32 bits count
     for t in range(T):
         here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
@@ -214,9 +219,8 @@ def backward_kernel(
     dc = tl.load(d_c + run * B * H + state, mask=mask, other=0.0)
     p0, p1, p2 = 0.0, 0.0, 0.0
     if P == 3:
-        p0 = tl.load(peepholes + (run * P + 0) * H + units, mask=units < H, other=0.0)[None, :]
-        p1 = tl.load(peepholes + (run * P + 1) * H + units, mask=units < H, other=0.0)[None, :]
-        p2 = tl.load(peepholes + (run * P + 2) * H + units, mask=units < H, other=0.0)[None, :]
+        at = peepholes + run * P * H + units
+        p0, p1, p2 = _peephole(at, units, H), _peephole(at + H, units, H), _peephole(at + 2 * H, units, H)
     step = tl.full([], B, tl.int64) * H
     for back in range(T):
         t = T - 1 - back
