@@ -85,24 +85,25 @@ bool right(Int R, Int B, Int T, Int I, Int H, Int threads, Int cut, Int more, bo
   p.runs = R, p.batch = B, p.steps = T, p.inputs = I, p.hidden = H, p.threads = threads, p.cut = cut;
   Int sizes[6];
   longlag_layout(&p, sizes);
-  const Int Bp = sizes[1], Hp = sizes[2], Hu = sizes[3], saved_count = sizes[4];
-  Exact weights("weights", R * G * H * (H + I), true), biases("biases", R * G * H, true);
+  const Int Bp = sizes[1], Zp = sizes[2], Hu = sizes[3], saved_count = sizes[4];
+  Exact weights("weights", R * G * H * (Q * H + I), true), biases("biases", R * G * H, true);
   Exact peepholes("peepholes", R * P * H, true);
   p.x_step = I + more, p.x_row = p.x_step * T + more, p.x_run = p.x_row * B;
   p.d_row = H + more, p.d_step = p.d_row * B + more, p.d_run = p.d_step * T;
   Exact x("x", (R - 1) * p.x_run + (B - 1) * p.x_row + (T - 1) * p.x_step + I, true);
   Exact d_out("d_out", (R - 1) * p.d_run + (T - 1) * p.d_step + (B - 1) * p.d_row + H, true);
-  Exact h0("h0", R * B * H, true), c0("c0", R * B * H, true);
-  Exact d_h_end("d_h_end", R * B * H, true), d_c_end("d_c_end", R * B * H, true);
-  Exact h("h", R * (T + 1) * Bp * Hp), saved("saved", R * Bp * T * saved_count), c_end("c_end", R * B * H);
-  Exact d_weights("d_weights", R * G * H * (H + I)), d_biases("d_biases", R * G * H);
+  Exact h0("h0", R * B * Q * H, true), c0("c0", R * B * H, true);
+  Exact d_h_end("d_h_end", R * B * Q * H, true), d_c_end("d_c_end", R * B * H, true);
+  Exact h("h", R * (T + 1) * Bp * Zp), saved("saved", R * Bp * T * saved_count);
+  Exact h_end("h_end", R * B * Q * H), c_end("c_end", R * B * H);
+  Exact d_weights("d_weights", R * G * H * (Q * H + I)), d_biases("d_biases", R * G * H);
   Exact d_peepholes("d_peepholes", R * P * H);
-  Exact d_x("d_x", R * B * T * I), d_h0("d_h0", R * B * H), d_c0("d_c0", R * B * H);
+  Exact d_x("d_x", R * B * T * I), d_h0("d_h0", R * B * Q * H), d_c0("d_c0", R * B * H);
   Exact flow_h("flow_h", R * Bp * T * Hu), flow_c("flow_c", R * Bp * T * Hu);
   p.weights = weights, p.biases = biases, p.peepholes = P ? static_cast<Real*>(peepholes) : nullptr, p.x = x;
   p.h = h, p.saved = saved;
   if (!sparse) {
-    p.h0 = h0, p.c0 = c0, p.c_end = c_end, p.d_out = d_out, p.d_h_end = d_h_end, p.d_c_end = d_c_end;
+    p.h0 = h0, p.c0 = c0, p.h_end = h_end, p.c_end = c_end, p.d_out = d_out, p.d_h_end = d_h_end, p.d_c_end = d_c_end;
     p.d_weights = d_weights, p.d_biases = d_biases, p.d_peepholes = d_peepholes;
     p.d_x = d_x, p.d_h0 = d_h0, p.d_c0 = d_c0, p.flow_h = flow_h, p.flow_c = flow_c;
   } else {
@@ -118,7 +119,7 @@ bool right(Int R, Int B, Int T, Int I, Int H, Int threads, Int cut, Int more, bo
     if (longlag_forward(&p)) return false;
     return R % 2 ? d_weights.finite() && d_biases.finite() && d_peepholes.finite() : d_x.finite();
   }
-  return c_end.finite() && d_weights.finite() && d_biases.finite() && d_peepholes.finite() && d_x.finite() &&
+  return h_end.finite() && c_end.finite() && d_weights.finite() && d_biases.finite() && d_peepholes.finite() && d_x.finite() &&
          d_h0.finite() && d_c0.finite();
 }
 

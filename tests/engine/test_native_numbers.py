@@ -24,6 +24,7 @@ CASES = [
     for place in PLACES
     for value in (NAN, INF, -INF)
     if not (place == "c" and name in ("gru", "rnn", "irnn"))  # which have none
+    if not (place == "h" and name == "lstm_1997-no_output_gate")  # which does not read it
     if not (name == "gru" and place not in ("c", "W") and value != NAN)  # which has a test of its own
 ]
 

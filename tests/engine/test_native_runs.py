@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from native_cells import CELLS, busy
+from native_cells import CELLS, busy, flat, nested, reads_gates
 
 from longlag.cells import GRUCell, LSTMCell
 from longlag.engine import native
@@ -22,13 +22,15 @@ def threads():
 
 
 def population(name, R, B, T, dtype=torch.float32, shared=False, with_state=False):
-    """R cells, inputs [R, B, T, I], states [R, B, H] and gradients of hidden, h and c."""
+    """R cells, inputs [R, B, T, I], the parts of the state [R, B, H] and gradients of hidden and of those."""
     cells = [busy(name, 3, 7, seed).to(dtype) for seed in range(R)]
     H = cells[0].hidden_size
     draws = torch.Generator().manual_seed(0)
-    shapes = ((1 if shared else R, B, T, 3), (R, B, H), (R, B, H), (R, B, T, H), (R, B, H), (R, B, H))
-    x, h, c, *backs = (torch.randn(shape, generator=draws).to(dtype) for shape in shapes)
-    return cells, x.expand(R, -1, -1, -1), ((h, c) if with_state else None), backs
+    state = [(R, B, H), (R, B, H), *([(R, B, cells[0].n_gates)] if reads_gates(cells[0]) else [])]
+    shapes = ((1 if shared else R, B, T, 3), (R, B, T, H), *state, *state)
+    x, back, *others = (torch.randn(shape, generator=draws).to(dtype) for shape in shapes)
+    backs, start = others[: len(state)], others[len(state) :]
+    return cells, x.expand(R, -1, -1, -1), (tuple(start) if with_state else None), [back, *backs]
 
 
 def all_parts(cells, x, state, backs):
@@ -38,13 +40,14 @@ def all_parts(cells, x, state, backs):
     leaves = [x]
     if state is not None:
         leaves += [part.detach().clone().requires_grad_() for part in (state if own else state[:1])]
-        state = leaves[1], leaves[-1]
-    hidden, (h, c) = native.unroll_runs(cells, x, state)
+        state = nested(cells[0], *leaves[1:], *([] if own else leaves[1:]))
+    hidden, end = native.unroll_runs(cells, x, state)
+    given = [hidden, *flat(end)]
     parameters = [parameter for cell in cells for parameter in cell.parameters()]
-    found = torch.autograd.grad([hidden, h, c], [*leaves, *parameters], backs, allow_unused=True)
+    found = torch.autograd.grad(given, [*leaves, *parameters], backs, allow_unused=True)
     count = len(found[len(leaves) :]) // len(cells)
     of_parameters = [torch.stack(found[len(leaves) + k :: count]) for k in range(count)]
-    outputs = [part.detach() for part in (hidden, h, c)]
+    outputs = [part.detach() for part in given]
     return [*outputs, *(part for part in found[: len(leaves)] if part is not None), *of_parameters]
 
 

@@ -12,7 +12,8 @@ DRIVER = Path(__file__).with_name("kernel_driver.cpp")
 MEMORY, THREADS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ("-fsanitize=thread",)
 HERE = list(LEVELS)[list(LEVELS).index(level()) :]
 ARRAYS = [
-    *("weights", "biases", "peepholes", "x", "d_out", "h0", "c0", "d_h_end", "d_c_end", "h", "saved", "c_end"),
+    *("weights", "biases", "peepholes", "x", "d_out", "h0", "c0", "d_h_end", "d_c_end", "h", "saved"),
+    *("h_end", "c_end"),
     *("d_weights", "d_biases", "d_peepholes", "d_x", "d_h0", "d_c0", "flow_h", "flow_c"),
 ]
 
@@ -76,7 +77,7 @@ def test_without_memory_it_says_so_and_loses_none(driver, threads):
 @pytest.mark.parametrize(
     ("cell", "bits", "at"),
     [
-        *itertools.product(("PeepholeLstm", "CoupledLstm", "Gru", "Rnn"), (32,), HERE),
+        *itertools.product(("PeepholeLstm", "CoupledLstm", "Gru", "Rnn", "Block1997", "Cell1997"), (32,), HERE),
         *itertools.product(("PeepholeLstm",), (64,), HERE),
     ],
 )

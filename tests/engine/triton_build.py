@@ -15,10 +15,10 @@ SIZES = ("T", "B", "H", "K")
 
 found = {}
 for name in CELLS:
-    for hidden in (5, 128) if name == "lstm_peephole" else (32,):  # the one that has the most to it
+    for hidden in (5, 128) if name == "lstm_1997-full" else (32,):  # the one that has the most to it
         weights = packed(busy(name, 2, hidden))
         gates = len(weights.weights) // weights.hidden
-        constants, options = built(weights.update, gates, weights.peepholes is not None, hidden)
+        constants, options = built(weights, gates)
         for kernel, more in ((forward_kernel, {}), (backward_kernel, {"CUT": bool(weights.cut)})):
             fixed = {**constants, **more}
             signature = {

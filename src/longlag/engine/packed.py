@@ -15,8 +15,10 @@ from longlag.cells import (
     ForgetLSTM2000Cell,
     GRUCell,
     IRNNCell,
+    LSTM1997Cell,
     LSTMCell,
     PeepholeLSTMCell,
+    RefinedLSTMCell,
     RNNCell,
     State,
 )
@@ -29,10 +31,13 @@ class Packed(NamedTuple):
         update: the pointwise part, by its name in ``updates.h``.
         runs: R.
         hidden: H.
-        weights: [R·G·H, H + I].
+        weights: [R·G·H, Q·H + I], where Q is 1 + ``read``.
         biases: [R·G·H].
         peepholes: [R·P·H], or ``None``.
-        cut: 1 if no error goes back through ``h``, 2 if neither through peepholes at the step before.
+        cut: 1 if no error goes back through ``h`` and what is read with it, 2 if neither through peepholes at the step
+            before.
+        read: how many gates of all units the next step reads, after ``h``.
+        block: the number of units that share them: those of the first are read.
 
     """
 
@@ -43,6 +48,8 @@ class Packed(NamedTuple):
     biases: Tensor
     peepholes: Tensor | None = None
     cut: int = 0
+    read: int = 0
+    block: int = 1
 
 
 def fits(cell: Cell) -> bool:
@@ -57,18 +64,18 @@ def names() -> str:
 
 def packed(cell: Cell) -> Packed:
     """Return the weights of a cell as those of one run, with a way for the gradient back to its parameters."""
-    kind = _CELLS[type(cell)]
+    kind = _kind(cell)
     return kind.pack(cell, kind.update)
 
 
 def update_of(cell: Cell) -> str:
     """Return the name of the pointwise part of a cell."""
-    return _CELLS[type(cell)].update
+    return _kind(cell).update
 
 
 def gates_of(cell: Cell) -> dict[str, int]:
     """Return which of what the kernel saves are gates of a cell, by their names."""
-    return _CELLS[type(cell)].gates
+    return _kind(cell).gates
 
 
 def stacked(packs: Sequence[Packed]) -> Packed:
@@ -81,7 +88,7 @@ def stacked(packs: Sequence[Packed]) -> Packed:
     first = packs[0]
     if len(packs) == 1:
         return first
-    kinds = {(pack.update, pack.hidden, pack.weights.shape, pack.cut) for pack in packs}
+    kinds = {(pack.update, pack.hidden, pack.weights.shape, pack.cut, pack.block) for pack in packs}
     if len(kinds) > 1:
         raise ValueError("engine=native runs cells of one kind and shape at once")
     weights, biases = (torch.cat([getattr(pack, name) for pack in packs]) for name in ("weights", "biases"))
@@ -108,15 +115,16 @@ def check_shapes(
         ValueError: a size, a type or a device is not the one that goes with the others.
 
     """
-    _, R, H, weights, biases, peepholes, _ = packed
-    shape, inputs = x.shape, weights.shape[1] - H
+    _, R, H, weights, biases, peepholes, _, read, _ = packed
+    read_of_units = (1 + read) * H
+    shape, inputs = x.shape, weights.shape[1] - read_of_units
     one = alone and R == 1 and len(shape) != 4
     if len(shape) != 4 - one or shape[-1] != inputs or shape[-2] == 0 or (not one and shape[0] != R):
         wanted = f"[{'' if one else f'R={R}, '}B, T, I={inputs}]"
         raise ValueError(f"engine={engine} wants inputs {wanted} of at least one step; got {[*shape]}")
-    for start in (h0, c0):
-        if start is not None and start.shape != (*shape[:-2], H):
-            wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, H={H}]"
+    for start, units in ((h0, read_of_units), (c0, H)):
+        if start is not None and start.shape != (*shape[:-2], units):
+            wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, H={units}]"
             raise ValueError(f"engine={engine} wants states {wanted}; got {[*start.shape]}")
     dtype, device = x.dtype, x.device
     for array in (weights, biases, peepholes, h0, c0):
@@ -148,8 +156,15 @@ def run_packed(
 
     """
     h0, c0 = (None, None) if state is None else (state[0], state[1] if own else state[0])
+    if not weights.read:
+        hidden, h, c = unroll(weights, x, h0, c0)
+        return hidden, (h, c if own else h)
+    if state is not None:
+        c0, gates = state[1]
+        h0 = torch.cat([state[0], _of_first(gates, weights.block)], dim=-1)
     hidden, h, c = unroll(weights, x, h0, c0)
-    return hidden, (h, c if own else h)
+    h, gates = torch.split(h, [weights.hidden, weights.read * weights.hidden], dim=-1)
+    return hidden, (h, (c, gates[..., :: weights.block]))
 
 
 def _one_layer(cell: Any, update: str) -> Packed:
@@ -180,6 +195,23 @@ def _block_2000(cell: ForgetLSTM2000Cell, update: str) -> Packed:
     return Packed(update, 1, cell.hidden_size, weights, biases, cut=int(cell.truncated))
 
 
+def _block_1997(cell: LSTM1997Cell, update: str) -> Packed:
+    """Likewise; what is read of the gates of a block are those of its first cell."""
+    H, block = cell.hidden_size, cell.block_size
+    weights = torch.cat([cell.W.weight.repeat_interleave(block, dim=0), cell.U.weight])
+    biases = torch.cat([_bias(cell.W).repeat_interleave(block), _bias(cell.U)])
+    if not cell.output_gate:
+        return Packed(update, 1, H, nn.functional.pad(weights, (H, 0)), biases)
+    of_h, of_gates, of_x = torch.split(weights, [H, cell.n_gates, cell.input_size], dim=1)
+    weights = torch.cat([of_h, _of_first(of_gates, block), of_x], dim=1)
+    return Packed(update, 1, H, weights, biases, cut=int(cell.truncated), read=2, block=block)
+
+
+def _of_first(gates: Tensor, block: int) -> Tensor:
+    """Give the gates of blocks [..., gates] to the first cell of each, [..., gates · block], and none to the others."""
+    return gates if block == 1 else nn.functional.pad(gates[..., None], (0, block - 1)).flatten(-2)
+
+
 class _Kind(NamedTuple):
     """How the kernel has a cell: its pointwise part in ``updates.h``, what packs it, and the gates that this saves."""
 
@@ -192,8 +224,17 @@ _CELLS: dict[type[Cell], _Kind] = {
     LSTMCell: _Kind("Lstm", _one_layer, {"i": 1, "f": 2, "o": 4}),
     PeepholeLSTMCell: _Kind("PeepholeLstm", _peephole, {"i": 1, "f": 2, "o": 4}),
     CoupledLSTMCell: _Kind("CoupledLstm", _one_layer, {"f": 1, "o": 3}),
+    RefinedLSTMCell: _Kind("RefinedLstm", _one_layer, {"f": 1, "r": 2, "o": 4}),
     ForgetLSTM2000Cell: _Kind("ForgetBlock", _block_2000, {"i": 1, "f": 2, "o": 4}),
     GRUCell: _Kind("Gru", _gru, {"r": 1, "z": 2}),
     RNNCell: _Kind("Rnn", _one_layer, {}),
     IRNNCell: _Kind("Irnn", _one_layer, {}),
+    LSTM1997Cell: _Kind("Block1997", _block_1997, {"i": 1, "o": 2}),
 }
+_NO_OUTPUT_GATE = _Kind("Cell1997", _block_1997, {"i": 1})
+
+
+def _kind(cell: Cell) -> _Kind:
+    if isinstance(cell, LSTM1997Cell) and not cell.output_gate:
+        return _NO_OUTPUT_GATE
+    return _CELLS[type(cell)]

@@ -60,10 +60,6 @@ class Tape(ABC):
         """Forget all sequences but the first ``count``."""
 
     @abstractmethod
-    def before(self) -> State:
-        """Return the states before all steps of all sequences as one batch, [L·B, …], detached."""
-
-    @abstractmethod
     def direct(self, error: Steps) -> dict[str, Tensor]:
         """Return the gradients along the direct path: ``dx_direct``, and that of the memory as ``dc_direct``.
 
@@ -76,18 +72,12 @@ class Tape(ABC):
         """
 
     @functools.cached_property
-    def at_once(self) -> tuple[Tensor, State]:
-        """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
-        return self.inputs.detach().transpose(0, 1).flatten(0, 1), self.before()
-
-    @functools.cached_property
     def gates(self) -> dict[str, Tensor]:
         """The gates of all steps of all sequences, by their names, [L, B, …]; none for a cell without."""
-        if not isinstance(self.cell, GatedCell):
-            return {}
-        with torch.no_grad():
-            gates = self.cell.gates(*self.at_once)
-        return {name: gate.view(-1, len(self.inputs), *gate.shape[1:]) for name, gate in gates.items()}
+        return self._gates()
+
+    @abstractmethod
+    def _gates(self) -> dict[str, Tensor]: ...
 
     @property
     def has_direct_path(self) -> bool:
@@ -130,17 +120,24 @@ class EagerTape(Tape):
         self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
         self.states = [_first(state, count) for state in self.states]
 
-    def before(self) -> State:
-        """Return the states before all steps, as one batch."""
-        joined: State = _joined(self.states[:-1])
-        return joined
+    @functools.cached_property
+    def _at_once(self) -> tuple[Tensor, State]:
+        """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
+        return self.inputs.detach().transpose(0, 1).flatten(0, 1), _joined(self.states[:-1])
+
+    def _gates(self) -> dict[str, Tensor]:
+        if not isinstance(self.cell, GatedCell):
+            return {}
+        with torch.no_grad():
+            gates = self.cell.gates(*self._at_once)
+        return {name: gate.view(-1, len(self.inputs), *gate.shape[1:]) for name, gate in gates.items()}
 
     def direct(self, error: Steps) -> dict[str, Tensor]:
         """Return the gradients along the direct path; see :meth:`Tape.direct`."""
         kept = self._kept()
         if kept is None:
             return {}
-        x, before = self.at_once
+        x, before = self._at_once
         x = x.detach().requires_grad_()
         after = self.cell(x, before)
         h, memory = after[0], self.cell.memory(after)
@@ -165,7 +162,7 @@ class EagerTape(Tape):
         if isinstance(self.cell, GatedCell) and type(self.cell).direct_path is GatedCell.direct_path:
             return self.gates[str(self.cell.forget_gate)].flatten(0, 1)  # asked for already
         with torch.no_grad():
-            return self.cell.direct_path(*self.at_once)
+            return self.cell.direct_path(*self._at_once)
 
 
 class NativeTape(Tape):
@@ -187,9 +184,7 @@ class NativeTape(Tape):
         """Return the gradients of h, and of the cell state if there is one, [L, B, H] each."""
         return {name: self.run.by_step(lanes) for name, lanes in self._seen.items()}
 
-    @functools.cached_property
-    def gates(self) -> dict[str, Tensor]:
-        """The gates of all steps of all sequences; see :attr:`Tape.gates`."""
+    def _gates(self) -> dict[str, Tensor]:
         return self.run.gates
 
     def back(self, d_hidden: Tensor) -> Tensor:
@@ -202,16 +197,6 @@ class NativeTape(Tape):
         """Forget all sequences but the first ``count``."""
         self.run.count = count
         self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
-
-    def before(self) -> State:
-        """Return the states before all steps, as one batch."""
-        start = self.cell.initial_state(self.run.count, dtype=self.inputs.dtype)
-        memory = self.run.memory if self.cell.has_cell_state else self.run.hidden
-        h, c = (
-            torch.cat([first[None], steps[:-1]]).flatten(0, 1)
-            for first, steps in zip(start, (self.run.hidden, memory), strict=True)
-        )
-        return h, c
 
     def direct(self, error: Steps) -> dict[str, Tensor]:
         """Return the gradients along the direct path; see :meth:`Tape.direct`."""

@@ -24,7 +24,7 @@ class _Problem(ctypes.Structure):
         *((name, ctypes.c_int64) for name in ("runs", "batch", "steps", "inputs", "hidden", "threads", "cut")),
         *((name, ctypes.c_void_p) for name in ("weights", "biases", "peepholes", "x")),
         *((name, ctypes.c_int64) for name in ("x_run", "x_row", "x_step")),
-        *((name, ctypes.c_void_p) for name in ("h0", "c0", "h", "saved", "c_end", "d_out")),
+        *((name, ctypes.c_void_p) for name in ("h0", "c0", "h", "saved", "h_end", "c_end", "d_out")),
         *((name, ctypes.c_int64) for name in ("d_run", "d_row", "d_step")),
         *((name, ctypes.c_void_p) for name in ("d_h_end", "d_c_end", "d_weights", "d_biases", "d_peepholes")),
         *((name, ctypes.c_void_p) for name in ("d_x", "d_h0", "d_c0", "parallel", "flow_h", "flow_c")),
@@ -37,7 +37,8 @@ class Layout(NamedTuple):
     Args:
         rows: the sequences of a block.
         Bp: the padded number of sequences.
-        Hp: the padded number of units in a row.
+        Zp: the padded number of what a step reads of the one before, in a row: of each unit h, and its gates if they
+            are read.
         Hu: that of units in a block.
         saved: how many numbers a step of a sequence keeps for the way back.
 
@@ -45,7 +46,7 @@ class Layout(NamedTuple):
 
     rows: int
     Bp: int
-    Hp: int
+    Zp: int
     Hu: int
     saved: int
 
@@ -56,12 +57,12 @@ def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | Non
     Args:
         packed: the cells.
         x: inputs [R, B, T, I], or [B, T, I]; ``expand`` gives several runs the same.
-        h0: where to start [R, B, H] or [B, H], ``None`` for zeros.
-        c0: likewise.
+        h0: where to start [R, B, Q·H] or [B, Q·H], ``None`` for zeros: h, and the Q − 1 gates that are read.
+        c0: likewise, [R, B, H] or [B, H].
 
     Returns:
-        h of all steps [R, B, T, H], and the last h and c [R, B, H], or without R; for a cell without a cell state that
-        c is h.
+        h of all steps [R, B, T, H], and the last h [R, B, Q·H] and c [R, B, H], or without R; for a cell without a cell
+        state that c is h.
 
     Raises:
         ValueError: a size, a type or a device is not the one that goes with the others.
@@ -90,18 +91,19 @@ class _Unroll(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         call = Call(packed, x, h0, c0)
         *runs, B, T, _ = x.shape
-        H, (_, Bp, Hp, _, saved) = packed.hidden, call.layout
-        h = x.new_empty((*runs, T + 1, Bp, Hp))
-        c_end = x.new_empty((*runs, B, H))
-        ctx.loan = Loan(packed.runs * Bp * T * saved, x.dtype) if way_back else None
-        call.forward(h, c_end, None if ctx.loan is None else ctx.loan.tensor)
+        H, (_, Bp, Zp, _, saved) = packed.hidden, call.layout
+        dtype, here = x.dtype, x.device  # torch.empty is faster than x.new_empty
+        h = torch.empty((*runs, T + 1, Bp, Zp), dtype=dtype, device=here)
+        h_end = torch.empty((*runs, B, (1 + packed.read) * H), dtype=dtype, device=here)
+        c_end = torch.empty((*runs, B, H), dtype=dtype, device=here)
+        ctx.loan = Loan(packed.runs * Bp * T * saved, dtype) if way_back else None
+        call.forward(h, h_end, c_end, None if ctx.loan is None else ctx.loan.tensor)
         ctx.call = call
         ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, h)  # it points at them; this sees if they change
         ctx.set_materialize_grads(False)
-        of_run = (h.stride(0),) if runs else ()
-        hidden = h.as_strided((*runs, B, T, H), (*of_run, Hp, Bp * Hp, 1), Bp * Hp)
-        last = h.as_strided((*runs, B, H), (*of_run, Hp, 1), T * Bp * Hp).clone(memory_format=torch.contiguous_format)
-        return hidden, last, c_end
+        of_run = ((T + 1) * Bp * Zp,) if runs else ()
+        hidden = h.as_strided((*runs, B, T, H), (*of_run, Zp, Bp * Zp, 1), Bp * Zp)
+        return hidden, h_end, c_end
 
     @staticmethod
     @once_differentiable
@@ -120,8 +122,8 @@ class Call:
     Args:
         packed: the weights.
         x: inputs [R, B, T, I], or [B, T, I].
-        h0: [R, B, H] or [B, H], or ``None``.
-        c0: likewise.
+        h0: [R, B, Q·H] or [B, Q·H], or ``None``.
+        c0: [R, B, H] or [B, H], or ``None``.
 
     Raises:
         ValueError: a size, a type or a device is not the one that goes with the others.
@@ -130,7 +132,7 @@ class Call:
 
     def __init__(self, packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | None) -> None:
         check_shapes(packed, x, h0, c0)
-        update, R, H, weights, biases, peepholes, cut = packed
+        update, R, H, weights, biases, peepholes, cut, *_ = packed
         x = _rows(x)
         *runs, B, T, I = shape = x.shape  # noqa: E741 -- the field's names
         self.library = library(update, x.dtype)
@@ -138,7 +140,8 @@ class Call:
         weights, biases = weights.resolve_neg().contiguous(), biases.resolve_neg().contiguous()
         peepholes, h0, c0 = _dense(peepholes), _dense(h0), _dense(c0)
         of_peepholes = () if peepholes is None else peepholes.shape
-        self._shapes = (shape, (*runs, B, H), (*runs, B, H), weights.shape, biases.shape, of_peepholes)
+        of_read = (*runs, B, (1 + packed.read) * H)
+        self._shapes = (shape, of_read, (*runs, B, H), weights.shape, biases.shape, of_peepholes)
         self._held = x, weights, biases, peepholes, h0, c0  # the kernel looks at them, both ways
         strides = x.stride()
         self.problem = _Problem(
@@ -149,11 +152,12 @@ class Call:
         )
         self.problem.parallel = team()
 
-    def forward(self, h: Tensor, c_end: Tensor | None, saved: Tensor | None) -> None:
+    def forward(self, h: Tensor, h_end: Tensor | None, c_end: Tensor | None, saved: Tensor | None) -> None:
         """Run it forward.
 
         Args:
-            h: gets the states of all steps, the initial one first, [R, T + 1, Bp, Hp].
+            h: gets the states of all steps, the initial one first, [R, T + 1, Bp, Zp].
+            h_end: gets the last of them, [R, B, Q·H].
             c_end: gets the last memory, [R, B, H].
             saved: gets what is needed for the way back.
 
@@ -162,7 +166,7 @@ class Call:
 
         """
         problem, self._states = self.problem, (h, saved)
-        problem.h, problem.saved, problem.c_end = h.data_ptr(), _at(saved), _at(c_end)
+        problem.h, problem.saved, problem.h_end, problem.c_end = h.data_ptr(), _at(saved), _at(h_end), _at(c_end)
         self._failed(self.library.longlag_forward(ctypes.byref(problem)))
 
     def backward(
@@ -179,7 +183,7 @@ class Call:
 
         Args:
             d_out: the gradient of the states of all steps, [R, B, T, H].
-            d_h: that of the last h, [R, B, H].
+            d_h: that of the last h, [R, B, Q·H].
             d_c: that of the last memory.
             wanted: which of the gradients of x, h0, c0, weights, biases and peepholes; of the last three, all or none.
             saved: what another call has kept for the way back, if this one has none; for no gradient of weights.
@@ -194,7 +198,11 @@ class Call:
 
         """
         problem, x = self.problem, self._held[0]
-        found = [x.new_empty(shape) if want else None for want, shape in zip(wanted, self._shapes, strict=True)]
+        dtype, here = x.dtype, x.device
+        found = [
+            torch.empty(shape, dtype=dtype, device=here) if want else None
+            for want, shape in zip(wanted, self._shapes, strict=True)
+        ]
         if d_out is not None:
             d_out = _rows(d_out)
             *of_run, problem.d_row, problem.d_step, _ = d_out.stride()

@@ -28,10 +28,11 @@ using Int = int64_t;
 
 constexpr bool WIDE = VECTOR_BYTES == 64;        // which has 32 registers instead of 16
 constexpr int G = Cell::GATES, OF_H = Cell::OF_H, S = Cell::SAVED, P = Cell::PEEPHOLES;
+constexpr int Q = 1 + Cell::READ;                // what the next step reads of a unit: h, and these gates
 constexpr int NB = 2, ROWS = NB * LANES;         // vectors and sequences of a block
 constexpr int U = (WIDE ? 8 : 4) / G > 0 ? (WIDE ? 8 : 4) / G : 1;  // units whose gates are in registers together
 constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are
-constexpr int CHUNK = 4;                         // steps whose weight gradients are summed in one go
+constexpr int CHUNK = 4;                         // steps whose weight gradients are summed on their own: few roundings
 constexpr Int GROUPS = 8;                        // at most
 
 constexpr Int FEW = 8;                            // columns of x and bias whose gradient is summed in lanes
@@ -46,18 +47,18 @@ constexpr Int up(Int n, Int to) { return (n + to - 1) / to * to; }
 struct Problem {
   Int runs, batch, steps, inputs, hidden, threads;
   Int cut;  // 1: no error goes back through h; 2: nor through peepholes but the last, which sees the new memory
-  const Real *weights, *biases, *peepholes;  // [R, G, H, H + I], [R, G, H], [R, P, H]
+  const Real *weights, *biases, *peepholes;  // [R, G, H, Q·H + I], [R, G, H], [R, P, H]
   const Real* x;                     // [R, B, T, I]
   Int x_run, x_row, x_step;
-  const Real *h0, *c0;               // [R, B, H], or null for zeros
-  Real* h;                           // [R, T + 1, Bp, Hp], with h0 first
+  const Real *h0, *c0;               // [R, B, Q·H] and [R, B, H], or null for zeros
+  Real* h;                           // [R, T + 1, Bp, Zp], with h0 first
   Real* saved;                       // [R, Bp / ROWS, T, Hu, S, ROWS], or null if there is no way back
-  Real* c_end;                       // [R, B, H], or null
+  Real *h_end, *c_end;               // [R, B, Q·H] and [R, B, H], or null
   const Real* d_out;                 // [R, B, T, H], or null for zeros
   Int d_run, d_row, d_step;
-  const Real *d_h_end, *d_c_end;     // [R, B, H], or null for zeros
+  const Real *d_h_end, *d_c_end;     // as those, or null for zeros
   Real *d_weights, *d_biases, *d_peepholes;  // as those, or all null
-  Real *d_x, *d_h0, *d_c0;           // [R, B, T, I], [R, B, H], [R, B, H], or null
+  Real *d_x, *d_h0, *d_c0;           // [R, B, T, I], [R, B, Q·H], [R, B, H], or null
   void (*parallel)(void (*)(void*), void*, unsigned, unsigned);  // GOMP_parallel of PyTorch's own OpenMP, or null
   Real *flow_h, *flow_c;             // the whole gradients of all states, [R, Bp / ROWS, T, Hu, ROWS], or null
 };
@@ -76,26 +77,36 @@ class Scratch {
   ~Scratch() { std::free(start_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
-  Real* get() { return start_; }
-  Vec* vectors() { return reinterpret_cast<Vec*>(start_); }
+  Real* get() const { return start_; }
+  Vec* vectors() const { return reinterpret_cast<Vec*>(start_); }
 
  private:
   Real* start_;
 };
 
 struct Sizes {
-  Int R, B, T, I, H, Hu, Hp, Ip, N, Np, blocks, groups, Bp;
+  Int R, B, T, I, H, Hu, Z, Zp, Ip, N, Np, blocks, groups, Bp;
 
   explicit Sizes(const Problem& p)
-      : R(p.runs), B(p.batch), T(p.steps), I(p.inputs), H(p.hidden), Hu(up(H, U)), Hp(up(H, LANES)),
-        Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS),
+      : R(p.runs), B(p.batch), T(p.steps), I(p.inputs), H(p.hidden), Hu(up(H, U)), Z(Q == 1 ? H : Q * Hu),
+        Zp(up(Z, LANES)), Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS),
         groups(std::clamp<Int>(blocks, 1, GROUPS)), Bp(blocks * ROWS) {}
+  template <class Work>
+  void each_block(Int group, const Work& work) const {
+    for (Int block = group * blocks / groups; block < (group + 1) * blocks / groups; block++) work(block);
+  }
   Int rows(Int block) const { return std::min<Int>(ROWS, B - block * ROWS); }
   // Which of the N pre-activations is that of a unit and a gate: first come, unit by unit, those of the gates that read h
   Int at(Int unit, int gate) const {
     return gate < OF_H ? unit * OF_H + gate : Hu * OF_H + unit * (G - OF_H) + gate - OF_H;
   }
   Int of_h() const { return Hu * OF_H; }
+  // A row of the weights, Q·H + I columns, has its place among Z + I: each of the Q begins at a multiple of Hu
+  Int columns() const { return Q * H + I; }
+  Int place(Int column) const {
+    if (Q == 1) return column;
+    return column < Q * H ? column / H * Hu + column % H : Z + column - Q * H;
+  }
 };
 
 // Rows [rows, count] as lanes [count, ROWS]. Lanes that are over: the last row again, which is as finite as it is.
@@ -143,69 +154,30 @@ inline void to_rows(const Real* lanes, Int rows, Int count, Real* to, Int stride
 
 // sums[m, v] += Σ_k weights[k, m] · lanes[k, v], for the first OF of every EACH of the M sums
 template <int OF, int EACH, int M>
-inline __attribute__((always_inline)) void product(const Real* weights, const Vec* lanes, Int count, Vec (&sums)[M][NB]) {
-  constexpr int USED = M / EACH * OF;
-  for (Int k = 0; k < count; k++, weights += USED, lanes += NB) {
+inline __attribute__((always_inline)) void product(
+    const Real* weights, const Vec* lanes, Int count, Vec (&sums)[M][NB], Int stride = M / EACH * OF) {
+  if constexpr (OF > 0)
+    for (Int k = 0; k < count; k++, weights += stride, lanes += NB) {
 #pragma GCC unroll 16
-    for (int m = 0; m < USED; m++)
+      for (int m = 0; m < M / EACH * OF; m++)
 #pragma GCC unroll 4
-      for (int v = 0; v < NB; v++) sums[m / OF * EACH + m % OF][v] += weights[m] * lanes[v];
-  }
+        for (int v = 0; v < NB; v++) sums[m / OF * EACH + m % OF][v] += weights[m] * lanes[v];
+    }
 }
 
-// The weights of U units at a time: the bias, those of h [H, U · OF_H], those of x [I, U · G].
-Int panel(const Sizes& n) { return U * (n.H * OF_H + (n.I + 1) * G); }
+// The weights of U units at a time: the bias, those of h [Z, U · OF_H], those of x [I, U · G].
+Int panel(const Sizes& n) { return U * (n.Z * OF_H + (n.I + 1) * G); }
 
 void pack_forward(const Problem& p, const Sizes& n, Int run, Real* to) {
   for (Int unit = 0; unit < n.H; unit++)
     for (int gate = 0; gate < G; gate++) {
       const Int row = (run * G + gate) * n.H + unit, u = unit % U;
-      const Real* from = p.weights + row * (n.H + n.I);
-      Real *bias = to + unit / U * panel(n), *of_h = bias + U * G, *of_x = of_h + n.H * U * OF_H;
+      const Real* from = p.weights + row * n.columns();
+      Real *bias = to + unit / U * panel(n), *of_h = bias + U * G, *of_x = of_h + n.Z * U * OF_H;
       bias[u * G + gate] = p.biases[row];
-      for (Int k = 0; k < n.H && gate < OF_H; k++) of_h[k * U * OF_H + u * OF_H + gate] = from[k];
-      for (Int k = 0; k < n.I; k++) of_x[k * U * G + u * G + gate] = from[n.H + k];
+      for (Int k = 0; k < Q * n.H && gate < OF_H; k++) of_h[n.place(k) * U * OF_H + u * OF_H + gate] = from[k];
+      for (Int k = 0; k < n.I; k++) of_x[k * U * G + u * G + gate] = from[Q * n.H + k];
     }
-}
-
-void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const Real* packed, const Real* peepholes) {
-  const Int rows = n.rows(block), first = run * n.B + block * ROWS;
-  Scratch lanes(2 * (n.Hu + n.I) * ROWS + n.Hu * ROWS);
-  Vec* now = lanes.vectors();                  // [Hu + I, NB]: h of the step before, x of this one
-  Vec* next = now + (n.Hu + n.I) * NB;
-  Vec* c = next + (n.Hu + n.I) * NB;           // [Hu, NB]
-  Real* h = p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Hp;
-  Vec* saved = p.saved ? reinterpret_cast<Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB : nullptr;
-  if (p.h0) to_lanes(p.h0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(now));
-  if (p.c0) to_lanes(p.c0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(c));
-  to_rows(reinterpret_cast<Real*>(now), ROWS, n.H, h, n.Hp);
-  const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;
-  for (Int t = 0; t < n.T; t++, std::swap(now, next)) {
-    to_lanes(x + t * p.x_step, p.x_row, rows, n.I, reinterpret_cast<Real*>(now + n.Hu * NB));
-    const Real* weights = packed;
-    for (Int unit = 0; unit < n.Hu; unit += U, weights += panel(n)) {
-      Vec sums[U * G][NB];
-#pragma GCC unroll 16
-      for (int m = 0; m < U * G; m++)
-#pragma GCC unroll 4
-        for (int v = 0; v < NB; v++) sums[m][v] = all(weights[m]);
-      product<OF_H, G>(weights + U * G, now, n.H, sums);
-      product<G, G>(weights + U * (G + n.H * OF_H), now + n.Hu * NB, n.I, sums);
-#pragma GCC unroll 8
-      for (int u = 0; u < U; u++)
-#pragma GCC unroll 4
-        for (int v = 0; v < NB; v++) {
-          Vec a[G], s[S];
-          for (int gate = 0; gate < G; gate++) a[gate] = sums[u * G + gate][v];
-          next[(unit + u) * NB + v] = Cell::forward(a, c[(unit + u) * NB + v], s, peepholes + (unit + u) * P);
-          if (!saved) continue;
-          for (int k = 0; k < S; k++) saved[u * S * NB + k * NB + v] = s[k];
-        }
-      if (saved) saved += U * S * NB;
-    }
-    to_rows(reinterpret_cast<Real*>(next), ROWS, n.H, h + (t + 1) * n.Bp * n.Hp, n.Hp);
-  }
-  if (p.c_end) to_rows(reinterpret_cast<Real*>(c), rows, n.H, p.c_end + first * n.H, n.H);
 }
 
 // The peepholes as [Hu, P].
@@ -214,31 +186,95 @@ void pack_peepholes(const Problem& p, const Sizes& n, Int run, Real* to) {
     for (int k = 0; k < P; k++) to[unit * P + k] = p.peepholes[(run * P + k) * n.H + unit];
 }
 
-void forward_group(const Problem& p, const Sizes& n, Int run, Int group) {
-  Scratch packed(n.Hu / U * panel(n)), peepholes(n.Hu * P);
-  pack_forward(p, n, run, packed.get());
-  pack_peepholes(p, n, run, peepholes.get());
-  for (Int block = group * n.blocks / n.groups; block < (group + 1) * n.blocks / n.groups; block++)
-    forward_block(p, n, run, block, packed.get(), peepholes.get());
-}
-
 // The transposed weights for J of the columns of [h, x] at a time: [N, J].
 void pack_backward(const Problem& p, const Sizes& n, Int run, Int columns, Real* to) {
-  const Int K = n.H + n.I;
   for (Int unit = 0; unit < n.H; unit++)
     for (int gate = 0; gate < G; gate++) {
-      const Real* from = p.weights + ((run * G + gate) * n.H + unit) * K;
-      for (Int k = gate < OF_H ? 0 : n.H; k < columns; k++) to[(k / J) * n.N * J + n.at(unit, gate) * J + k % J] = from[k];
+      const Real* from = p.weights + ((run * G + gate) * n.H + unit) * n.columns();
+      for (Int column = gate < OF_H ? 0 : Q * n.H; column < n.columns(); column++) {
+        const Int k = n.place(column);
+        if (k < columns) to[(k / J) * n.N * J + n.at(unit, gate) * J + k % J] = from[column];
+      }
     }
+}
+
+// The weights of a run as one of the two ways reads them: all of its groups read the same.
+struct Weights {
+  Scratch matrix, peepholes;
+
+  Weights(const Sizes& n, Int size) : matrix(size), peepholes(n.Hu * P) {}
+
+  static std::unique_ptr<Weights> forward(const Problem& p, const Sizes& n, Int run) {
+    auto made = std::make_unique<Weights>(n, n.Hu / U * panel(n));
+    pack_forward(p, n, run, made->matrix.get());
+    pack_peepholes(p, n, run, made->peepholes.get());
+    return made;
+  }
+
+  static std::unique_ptr<Weights> backward(const Problem& p, const Sizes& n, Int run) {
+    const Int columns = n.Z + (p.d_x ? n.I : 0);
+    auto made = std::make_unique<Weights>(n, up(columns, J) * n.N);
+    pack_backward(p, n, run, columns, made->matrix.get());
+    pack_peepholes(p, n, run, made->peepholes.get());
+    for (Int unit = 0; p.cut == 2 && unit < n.Hu; unit++)
+      std::fill_n(made->peepholes.get() + unit * P, std::max(P - 1, 0), Real(0));
+    return made;
+  }
+};
+
+void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const Weights& packed) {
+  const Real* peepholes = packed.peepholes.get();
+  const Int rows = n.rows(block), first = run * n.B + block * ROWS;
+  const Int read = Q * n.Hu;
+  Scratch lanes(2 * (read + n.I) * ROWS + n.Hu * ROWS);
+  Vec* now = lanes.vectors();                  // [Q·Hu + I, NB]: h and gates of the step before, x of this one
+  Vec* next = now + (read + n.I) * NB;
+  Vec* c = next + (read + n.I) * NB;           // [Hu, NB]
+  Real* h = p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Zp;
+  Vec* saved = p.saved ? reinterpret_cast<Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB : nullptr;
+  for (int q = 0; p.h0 && q < Q; q++)
+    to_lanes(p.h0 + (first * Q + q) * n.H, Q * n.H, rows, n.H, reinterpret_cast<Real*>(now + q * n.Hu * NB));
+  if (p.c0) to_lanes(p.c0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(c));
+  to_rows(reinterpret_cast<Real*>(now), ROWS, n.Z, h, n.Zp);
+  const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;
+  for (Int t = 0; t < n.T; t++, std::swap(now, next)) {
+    to_lanes(x + t * p.x_step, p.x_row, rows, n.I, reinterpret_cast<Real*>(now + read * NB));
+    const Real* weights = packed.matrix.get();
+    for (Int unit = 0; unit < n.Hu; unit += U, weights += panel(n)) {
+      Vec sums[U * G][NB];
+#pragma GCC unroll 16
+      for (int m = 0; m < U * G; m++)
+#pragma GCC unroll 4
+        for (int v = 0; v < NB; v++) sums[m][v] = all(weights[m]);
+      product<OF_H, G>(weights + U * G, now, n.Z, sums);
+      product<G, G>(weights + U * (G + n.Z * OF_H), now + read * NB, n.I, sums);
+#pragma GCC unroll 8
+      for (int u = 0; u < U; u++)
+#pragma GCC unroll 4
+        for (int v = 0; v < NB; v++) {
+          Vec a[G], s[S];
+          for (int gate = 0; gate < G; gate++) a[gate] = sums[u * G + gate][v];
+          next[(unit + u) * NB + v] = Cell::forward(a, c[(unit + u) * NB + v], s, peepholes + (unit + u) * P);
+          for (int q = 1; q < Q; q++) next[(q * n.Hu + unit + u) * NB + v] = s[q];
+          if (!saved) continue;
+          for (int k = 0; k < S; k++) saved[u * S * NB + k * NB + v] = s[k];
+        }
+      if (saved) saved += U * S * NB;
+    }
+    for (int q = 0; Q > 1 && q < Q; q++)  // what is over may be nan, and would be multiplied by its weights of 0
+      std::fill(next + (q * n.Hu + n.H) * NB, next + (q + 1) * n.Hu * NB, Vec{});
+    to_rows(reinterpret_cast<Real*>(next), ROWS, n.Z, h + (t + 1) * n.Bp * n.Zp, n.Zp);
+  }
+  for (int q = 0; p.h_end && q < Q; q++)
+    to_rows(reinterpret_cast<Real*>(now + q * n.Hu * NB), rows, n.H, p.h_end + (first * Q + q) * n.H, Q * n.H);
+  if (p.c_end) to_rows(reinterpret_cast<Real*>(c), rows, n.H, p.c_end + first * n.H, n.H);
 }
 
 // sums [Np, width] += dₛ · rowsₛ for the steps s, in V · LANES of its columns; dₛ is [Np, ROWS], rowsₛ [ROWS, width].
 template <int V>
 void outer_products(const Real* const* d, const Real* const* rows, Int steps, Int Np, Real* sums, Int width) {
   for (Int n = 0; n < Np; n += J) {
-    Vec acc[J][V];
-    for (int j = 0; j < J; j++)
-      for (int v = 0; v < V; v++) acc[j][v] = *reinterpret_cast<const Vec*>(sums + (n + j) * width + v * LANES);
+    Vec acc[J][V] = {};
     for (Int s = 0; s < steps; s++) {
       const Real *from = d[s] + n * ROWS, *row = rows[s];
       for (int b = 0; b < ROWS; b++, row += width) {
@@ -251,7 +287,7 @@ void outer_products(const Real* const* d, const Real* const* rows, Int steps, In
       }
     }
     for (int j = 0; j < J; j++)
-      for (int v = 0; v < V; v++) *reinterpret_cast<Vec*>(sums + (n + j) * width + v * LANES) = acc[j][v];
+      for (int v = 0; v < V; v++) *reinterpret_cast<Vec*>(sums + (n + j) * width + v * LANES) += acc[j][v];
   }
 }
 
@@ -264,50 +300,63 @@ void all_outer_products(const Real* const* d, const Real* const* rows, Int steps
   }
 }
 
-// sums [N, columns, LANES] += Σ_v dₛ ⊙ lanesₛ for the steps s, the lanes [columns, ROWS] a step.
-void inner_products(const Real* const* d, const Real* const* lanes, Int steps, Int columns, Int N, Real* sums) {
+// sums [Np, columns, LANES] += Σ_v dₛ ⊙ lanesₛ for the steps s, the lanes [columns, ROWS] a step.
+void inner_products(const Real* const* d, const Real* const* lanes, Int steps, Int columns, Int Np, Real* sums) {
+  constexpr int AT_ONCE = 4;
+  static_assert(J % AT_ONCE == 0);
   Vec* sum = reinterpret_cast<Vec*>(sums);
-  for (Int n = 0; n < N; n++)
-    for (Int k = 0; k < columns; k++, sum++) {
-      Vec acc = *sum;
+  for (Int n = 0; n < Np; n += AT_ONCE)
+    for (Int k = 0; k < columns; k++) {
+      Vec acc[AT_ONCE] = {};
       for (Int s = 0; s < steps; s++) {
         const Vec *one = reinterpret_cast<const Vec*>(d[s] + n * ROWS), *other = reinterpret_cast<const Vec*>(lanes[s] + k * ROWS);
-        for (int v = 0; v < NB; v++) acc += one[v] * other[v];
+        for (int v = 0; v < NB; v++)
+          for (int j = 0; j < AT_ONCE; j++) acc[j] += one[j * NB + v] * other[v];
       }
-      *sum = acc;
+      for (int j = 0; j < AT_ONCE; j++) sum[(n + j) * columns + k] += acc[j];
     }
 }
 
 // What a group sums up, all in one array.
 struct Sums {
-  Real *recurrent;  // of the weights of h [Np, Hp]
+  Real *recurrent;  // of the weights of h [Np, Zp]
   Real *inputs;     // of those of x, and of the bias: [Np, Ip], or if they are few [Np, I + 1, LANES]
   Real *peepholes;  // [Hu, P, ROWS]
 
   Sums(const Sizes& n, Real* start)
-      : recurrent(start), inputs(start + n.Np * n.Hp), peepholes(inputs + n.Np * inputs_width(n)) {}
-  static Int count(const Sizes& n) { return n.Np * (n.Hp + inputs_width(n)) + n.Hu * P * ROWS; }
+      : recurrent(start), inputs(start + n.Np * n.Zp), peepholes(inputs + n.Np * inputs_width(n)) {}
+  static Int count(const Sizes& n) { return n.Np * (n.Zp + inputs_width(n)) + n.Hu * P * ROWS; }
   static bool few(const Sizes& n) { return n.I + 1 <= FEW; }
   static Int inputs_width(const Sizes& n) { return few(n) ? (n.I + 1) * LANES : n.Ip; }
 };
 
-void backward_block(
-    const Problem& p, const Sizes& n, Int run, Int block, const Real* packed, const Real* peepholes, const Sums& sums) {
+// The gradient of M columns of [h, gates, x], of those J for which the weights are packed.
+template <int M>
+inline void back_through(const Real* packed, const Vec* d, Int count, Vec* dz) {
+  Vec acc[M][NB] = {};
+  product<M, M>(packed, d, count, acc, J);
+  for (int m = 0; m < M; m++)
+    for (int v = 0; v < NB; v++) dz[m * NB + v] = acc[m][v];
+}
+
+void backward_block(const Problem& p, const Sizes& n, Int run, Int block, const Weights& weights, const Sums& sums) {
+  const Real *packed = weights.matrix.get(), *peepholes = weights.peepholes.get();
   const Int rows = n.rows(block), first = run * n.B + block * ROWS;
-  const Int columns = n.H + (p.d_x ? n.I : 0);
-  Scratch lanes((up(n.H + n.I, J) + n.Hu * 3) * ROWS + CHUNK * n.Np * ROWS), inputs(CHUNK * ROWS * n.Ip);
+  const Int columns = n.Z + (p.d_x ? n.I : 0);
+  Scratch lanes((up(n.Z + n.I, J) + n.Hu * (Q + 2)) * ROWS + CHUNK * n.Np * ROWS), inputs(CHUNK * ROWS * n.Ip);
   const bool few = Sums::few(n);
-  Vec* dz = lanes.vectors();                        // [columns, NB]: of h, then of x
-  Vec* dh = dz + up(n.H + n.I, J) * NB;             // [Hu, NB]
-  Vec* dc = dh + n.Hu * NB;                         // [Hu, NB]
+  Vec* dz = lanes.vectors();                        // [columns, NB]: of h and gates, then of x
+  Vec* dh = dz + up(n.Z + n.I, J) * NB;             // [Q, Hu, NB]
+  Vec* dc = dh + Q * n.Hu * NB;                     // [Hu, NB]
   Vec* c_start = dc + n.Hu * NB;                    // [Hu, NB]
   Real* d = reinterpret_cast<Real*>(c_start + n.Hu * NB);  // [CHUNK, Np, ROWS]
-  const Real* h = p.d_weights ? p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Hp : nullptr;
+  const Real* h = p.d_weights ? p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Zp : nullptr;
   const Vec* all_saved = reinterpret_cast<const Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB;
   const Int flow_start = (run * n.blocks + block) * n.T * n.Hu * NB;
   const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;
   if (p.c0) to_lanes(p.c0 + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(c_start));
-  if (p.d_h_end) add_to_lanes(p.d_h_end + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(dh));
+  for (int q = 0; p.d_h_end && q < Q; q++)
+    add_to_lanes(p.d_h_end + (first * Q + q) * n.H, Q * n.H, rows, n.H, reinterpret_cast<Real*>(dh + q * n.Hu * NB));
   if (p.d_c_end) add_to_lanes(p.d_c_end + first * n.H, n.H, rows, n.H, reinterpret_cast<Real*>(dc));
   const Real *d_of[CHUNK], *h_of[CHUNK], *x_of[CHUNK];
   Int slot = 0;
@@ -332,24 +381,25 @@ void backward_block(
         if (p.flow_h) reinterpret_cast<Vec*>(p.flow_h)[flow_start + (t * n.Hu + unit) * NB + v] = whole_h;
         if (p.flow_c) reinterpret_cast<Vec*>(p.flow_c)[flow_start + (t * n.Hu + unit) * NB + v] = whole_c;
         whole_c = on;
+        for (int q = 1; q < Q; q++) a[q - 1] += dh[(q * n.Hu + unit) * NB + v] * s[q] * (1 - s[q]);
         for (int k = 0; k < P; k++) sum[k * NB] = dp[k];
         for (int gate = 0; gate < G; gate++) da[n.at(unit, gate) * NB + v] = a[gate];
       }
     const Vec* of_step = reinterpret_cast<const Vec*>(d + slot * n.Np * ROWS);
-    if (!p.cut || p.d_x) {
-      const Int from = p.cut ? n.H / J * J : 0;
-      for (Int k = from; k < columns; k += J) {
-        Vec acc[J][NB] = {};
-        product<J, J>(packed + k * n.N, of_step, k + J <= n.H ? n.of_h() : n.N, acc);
-        for (int j = 0; j < J; j++)
-          for (int v = 0; v < NB; v++) dz[(k + j) * NB + v] = acc[j][v];
+    const bool through = !p.cut && OF_H > 0;  // whether an error goes back through what is read
+    if (through || p.d_x) {
+      for (Int k = through ? 0 : n.Z / J * J; k < columns; k += J) {
+        const Int count = k + J <= n.Z ? n.of_h() : n.N;
+        if (columns - k > J / 2) back_through<J>(packed + k * n.N, of_step, count, dz + k * NB);
+        else if (columns - k > J / 4) back_through<J / 2>(packed + k * n.N, of_step, count, dz + k * NB);
+        else back_through<J / 4>(packed + k * n.N, of_step, count, dz + k * NB);
       }
     }
-    if (p.cut) std::memset(dh, 0, n.Hu * ROWS * sizeof(Real));
-    else std::memcpy(dh, dz, n.H * ROWS * sizeof(Real));
+    if (through) std::memcpy(dh, dz, n.Z * ROWS * sizeof(Real));
+    else std::memset(dh, 0, Q * n.Hu * ROWS * sizeof(Real));
     if (p.d_x)
       to_rows(
-          reinterpret_cast<Real*>(dz + n.H * NB), rows, n.I,
+          reinterpret_cast<Real*>(dz + n.Z * NB), rows, n.I,
           p.d_x + ((run * n.B + block * ROWS) * n.T + t) * n.I, n.T * n.I);
     if (!p.d_weights) continue;
     Real* z = inputs.get() + slot * ROWS * n.Ip;  // x and 1, as lanes or as rows
@@ -363,56 +413,45 @@ void backward_block(
       }
     }
     d_of[slot] = d + slot * n.Np * ROWS;
-    h_of[slot] = h + t * n.Bp * n.Hp;
+    h_of[slot] = h + t * n.Bp * n.Zp;
     x_of[slot] = z;
     if (++slot == CHUNK || t == 0) {
-      all_outer_products(d_of, h_of, slot, n.Hp, up(n.of_h(), J), sums.recurrent);
-      if (few) inner_products(d_of, x_of, slot, n.I + 1, n.N, sums.inputs);
+      all_outer_products(d_of, h_of, slot, n.Zp, up(n.of_h(), J), sums.recurrent);
+      if (few) inner_products(d_of, x_of, slot, n.I + 1, n.Np, sums.inputs);
       else all_outer_products(d_of, x_of, slot, n.Ip, n.Np, sums.inputs);
       slot = 0;
     }
   }
-  if (p.d_h0) to_rows(reinterpret_cast<Real*>(dh), rows, n.H, p.d_h0 + first * n.H, n.H);
+  for (int q = 0; p.d_h0 && q < Q; q++)
+    to_rows(reinterpret_cast<Real*>(dh + q * n.Hu * NB), rows, n.H, p.d_h0 + (first * Q + q) * n.H, Q * n.H);
   if (p.d_c0) to_rows(reinterpret_cast<Real*>(dc), rows, n.H, p.d_c0 + first * n.H, n.H);
 }
 
-void backward_group(const Problem& p, const Sizes& n, Int run, Int group, const Sums& sums) {
-  const Int columns = n.H + (p.d_x ? n.I : 0);
-  Scratch packed(up(columns, J) * n.N), peepholes(n.Hu * P);
-  pack_backward(p, n, run, columns, packed.get());
-  pack_peepholes(p, n, run, peepholes.get());
-  for (Int unit = 0; p.cut == 2 && unit < n.Hu; unit++)
-    std::fill_n(peepholes.get() + unit * P, std::max(P - 1, 0), Real(0));
-  for (Int block = group * n.blocks / n.groups; block < (group + 1) * n.blocks / n.groups; block++)
-    backward_block(p, n, run, block, packed.get(), peepholes.get(), sums);
-}
-
 // Add up what the groups of a run have summed, in their order.
-void gather(const Problem& p, const Sizes& n, Int run, const std::vector<std::unique_ptr<Scratch>>& sums) {
+void gather(const Problem& p, const Sizes& n, Int run, const std::unique_ptr<Scratch>* sums) {
+  Vec* whole = sums[0]->vectors();
+  for (Int group = 1; group < n.groups; group++)
+    for (Int k = 0; k < Sums::count(n) / LANES; k++) whole[k] += sums[group]->vectors()[k];
   const bool few = Sums::few(n);
   const Int width = Sums::inputs_width(n);
-  for (Int group = 0; group < n.groups; group++) {
-    const Sums from(n, sums[run * n.groups + group]->get());
-    const auto add = [group](Real& to, Real value) { to = group ? to + value : value; };
-    for (Int unit = 0; unit < n.H; unit++)
-      for (int gate = 0; gate < G; gate++) {
-        const Int at = (run * G + gate) * n.H + unit, row = n.at(unit, gate);
-        Real* to = p.d_weights + at * (n.H + n.I);
-        for (Int k = 0; k < n.H; k++) add(to[k], gate < OF_H ? from.recurrent[row * n.Hp + k] : Real(0));
-        for (Int k = 0; k <= n.I; k++) {
-          const Real* sum = from.inputs + row * width + (few ? k * LANES : k);
-          Real value = *sum;
-          for (int lane = 1; few && lane < LANES; lane++) value += sum[lane];
-          add(k < n.I ? to[n.H + k] : p.d_biases[at], value);
-        }
-      }
-    for (Int unit = 0; unit < n.H; unit++)
-      for (int k = 0; k < P; k++) {
-        Real value = 0;
-        for (int b = 0; b < ROWS; b++) value += from.peepholes[(unit * P + k) * ROWS + b];
-        add(p.d_peepholes[(run * P + k) * n.H + unit], value);
-      }
-  }
+  const Sums from(n, sums[0]->get());
+  const auto across = [](const Real* lanes, int count) {
+    Real value = *lanes;
+    for (int lane = 1; lane < count; lane++) value += lanes[lane];
+    return value;
+  };
+  for (Int unit = 0; unit < n.H; unit++)
+    for (int gate = 0; gate < G; gate++) {
+      const Int at = (run * G + gate) * n.H + unit, row = n.at(unit, gate);
+      Real* to = p.d_weights + at * n.columns();
+      for (Int k = 0; k < Q * n.H; k++) to[k] = gate < OF_H ? from.recurrent[row * n.Zp + n.place(k)] : Real(0);
+      for (Int k = 0; k <= n.I; k++)
+        (k < n.I ? to[Q * n.H + k] : p.d_biases[at]) =
+            few ? across(from.inputs + row * width + k * LANES, LANES) : from.inputs[row * width + k];
+    }
+  for (Int unit = 0; unit < n.H; unit++)
+    for (int k = 0; k < P; k++)
+      p.d_peepholes[(run * P + k) * n.H + unit] = across(from.peepholes + (unit * P + k) * ROWS, ROWS);
 }
 
 // Pieces of work that are taken one by one by whoever is free.
@@ -460,25 +499,36 @@ int shared_out(const Problem& p, Int count, const Work& work) {
 
 extern "C" {
 
-// Sequences a block has, the padded number of sequences and units, numbers saved a step and sequence.
+// Sequences a block has, the padded numbers of sequences, of what a step reads of the one before, and of units; numbers
+// saved a step and sequence.
 void longlag_layout(const Problem* p, Int* to) {
   const Sizes n(*p);
-  to[0] = ROWS, to[1] = n.Bp, to[2] = n.Hp, to[3] = n.Hu, to[4] = n.Hu * S, to[5] = sizeof(Problem);
+  to[0] = ROWS, to[1] = n.Bp, to[2] = n.Zp, to[3] = n.Hu, to[4] = n.Hu * S, to[5] = sizeof(Problem);
 }
 
 int longlag_forward(const Problem* p) {
   const Sizes n(*p);
-  return shared_out(*p, n.R * n.groups, [&](Int k) { forward_group(*p, n, k / n.groups, k % n.groups); });
+  std::vector<std::unique_ptr<Weights>> weights(n.R);
+  const int failed = shared_out(*p, n.R, [&](Int run) { weights[run] = Weights::forward(*p, n, run); });
+  return failed ? failed : shared_out(*p, n.R * n.groups, [&](Int k) {
+    const Int run = k / n.groups;
+    n.each_block(k % n.groups, [&](Int block) { forward_block(*p, n, run, block, *weights[run]); });
+  });
 }
 
 int longlag_backward(const Problem* p) {
   const Sizes n(*p);
+  std::vector<std::unique_ptr<Weights>> weights(n.R);
   std::vector<std::unique_ptr<Scratch>> sums(n.R * n.groups);
-  int failed = shared_out(*p, n.R * n.groups, [&](Int k) {
+  int failed = shared_out(*p, n.R, [&](Int run) { weights[run] = Weights::backward(*p, n, run); });
+  if (!failed) failed = shared_out(*p, n.R * n.groups, [&](Int k) {
+    const Int run = k / n.groups;
     sums[k] = std::make_unique<Scratch>(Sums::count(n));
-    backward_group(*p, n, k / n.groups, k % n.groups, Sums(n, sums[k]->get()));
+    const Sums own(n, sums[k]->get());
+    n.each_block(k % n.groups, [&](Int block) { backward_block(*p, n, run, block, *weights[run], own); });
   });
-  if (!failed && p->d_weights) failed = shared_out(*p, n.R, [&](Int run) { gather(*p, n, run, sums); });
+  if (!failed && p->d_weights)
+    failed = shared_out(*p, n.R, [&](Int run) { gather(*p, n, run, sums.data() + run * n.groups); });
   return failed;
 }
 

@@ -22,23 +22,18 @@ class TapedRun:
         with torch.no_grad():
             self._packed, self._x = packed(cell), x.detach()
             call = Call(self._packed, self._x, None, None)
-            rows, Bp, Hp, Hu, saved = call.layout
+            rows, Bp, Zp, Hu, saved = call.layout
             self.count, T, _ = x.shape
             """How many of the sequences are asked for, the first ones; all of them until it is set."""
-            self._rows = x.new_empty(T + 1, Bp, Hp)
+            self._rows = x.new_empty(T + 1, Bp, Zp)
             self._saved = x.new_empty(Bp // rows, T, Hu, saved // Hu, rows)
-            call.forward(self._rows, None, self._saved)
+            call.forward(self._rows, None, None, self._saved)
         self._H = cell.hidden_size
 
     @property
     def hidden(self) -> Tensor:
         """The hidden states of all steps, [T, count, H]."""
         return self._rows[1:, : self.count, : self._H]
-
-    @property
-    def memory(self) -> Tensor:
-        """The cell state of all steps, or h where that is the memory, [T, count, H]."""
-        return self.by_step(self._saved[..., 0, :])
 
     @property
     def gates(self) -> dict[str, Tensor]:

@@ -3,15 +3,20 @@
 // A cell has GATES pre-activations a unit, each an affine map of [h, x], in the order in which they are packed; only the
 // first OF_H of them read h, the others x alone. It may have PEEPHOLES, weights from the unit's own cell state. Forward
 // it is given the pre-activations a and the memory c, which it replaces, and returns h; what the way back needs is put
-// into s, SAVED vectors, the new memory first. Backward it is given dh, what has reached h, and dc, what has reached c by
+// into s, SAVED vectors, the new memory first. Of the gates the first READ are read by all units at the next step, as h
+// is: they are logistic, and saved right after the memory. Backward it is given dh, what has reached h, and dc, what has reached c by
 // way of the next step. It replaces dh and dc by the whole gradients of h and c, puts those of the pre-activations into
 // a, and returns what goes on to the memory before.
 #pragma once
 
 #include "lanes.h"
 
-struct Lstm {
-  static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 0;  // i f g o
+struct Update {
+  static constexpr int PEEPHOLES = 0, READ = 0;
+};
+
+struct Lstm : Update {
+  static constexpr int GATES = 4, OF_H = 4, SAVED = 6;  // i f g o
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec i = sigmoid(a[0]), f = sigmoid(a[1]), g = tanh(a[2]), o = sigmoid(a[3]);
@@ -32,7 +37,7 @@ struct Lstm {
   }
 };
 
-struct PeepholeLstm {
+struct PeepholeLstm : Update {
   static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 3;  // i f g o; peepholes of i f o
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real* p) {
@@ -55,8 +60,8 @@ struct PeepholeLstm {
   }
 };
 
-struct CoupledLstm {
-  static constexpr int GATES = 3, OF_H = 3, SAVED = 5, PEEPHOLES = 0;  // f g o; i = 1 − f
+struct CoupledLstm : Update {
+  static constexpr int GATES = 3, OF_H = 3, SAVED = 5;  // f g o; i = 1 − f
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec f = sigmoid(a[0]), g = tanh(a[1]), o = sigmoid(a[2]);
@@ -76,9 +81,34 @@ struct CoupledLstm {
   }
 };
 
+// With a second gate that bends the forget gate f into e, what multiplies the memory; what is left of 1 lets in.
+struct RefinedLstm : Update {
+  static constexpr int GATES = 4, OF_H = 4, SAVED = 7;  // f r u o
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec f = sigmoid(a[0]), r = sigmoid(a[1]), u = tanh(a[2]), o = sigmoid(a[3]);
+    const Vec e = f + (2 * r - 1) * f * (1 - f);
+    c = e * c + (1 - e) * u;
+    const Vec squashed = tanh(c);
+    s[0] = c, s[1] = e, s[2] = r, s[3] = u, s[4] = o, s[5] = squashed, s[6] = f;
+    return o * squashed;
+  }
+
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec e = s[1], r = s[2], u = s[3], o = s[4], squashed = s[5], f = s[6];
+    dc += dh * o * (1 - squashed * squashed);
+    const Vec of_f = dc * (c_before - u) * f * (1 - f);
+    a[0] = of_f * (1 + (2 * r - 1) * (1 - 2 * f));
+    a[1] = of_f * 2 * r * (1 - r);
+    a[2] = dc * (1 - e) * (1 - u * u);
+    a[3] = dh * squashed * o * (1 - o);
+    return dc * e;
+  }
+};
+
 // The blocks of 2000, with g(z) = 2 tanh(z / 2) and h = o tanh(s / 2).
-struct ForgetBlock {
-  static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 0;  // i f o g
+struct ForgetBlock : Update {
+  static constexpr int GATES = 4, OF_H = 4, SAVED = 6;  // i f o g
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec i = sigmoid(a[0]), f = sigmoid(a[1]), o = sigmoid(a[2]), g = 2 * tanh(a[3] / 2);
@@ -100,8 +130,8 @@ struct ForgetBlock {
 };
 
 // The candidate's parts, of h and of x, are two pre-activations: the reset gate acts on the first alone.
-struct Gru {
-  static constexpr int GATES = 4, OF_H = 3, SAVED = 5, PEEPHOLES = 0;  // r z nh nx
+struct Gru : Update {
+  static constexpr int GATES = 4, OF_H = 3, SAVED = 5;  // r z nh nx
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
     const Vec r = sigmoid(a[0]), z = sigmoid(a[1]), n = tanh(a[3] + r * a[2]);
@@ -121,8 +151,8 @@ struct Gru {
   }
 };
 
-struct Rnn {
-  static constexpr int GATES = 1, OF_H = 1, SAVED = 1, PEEPHOLES = 0;
+struct Rnn : Update {
+  static constexpr int GATES = 1, OF_H = 1, SAVED = 1;
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = tanh(a[0]); }
 
@@ -133,8 +163,8 @@ struct Rnn {
   }
 };
 
-struct Irnn {
-  static constexpr int GATES = 1, OF_H = 1, SAVED = 1, PEEPHOLES = 0;
+struct Irnn : Update {
+  static constexpr int GATES = 1, OF_H = 1, SAVED = 1;
 
   static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = relu(a[0]); }
 
@@ -142,5 +172,49 @@ struct Irnn {
     dc = dh = dh + dc;
     a[0] = s[0] <= 0 ? Vec{} : dh;  // nan stays nan
     return Vec{};
+  }
+};
+
+// The blocks of 1997, which forget nothing and read each other's gates: g(z) = 2 tanh(z / 2) and h = o tanh(s / 2). An s
+// that grows and grows takes tanh to where 1 − tanh² has no digits left, so its derivative is saved.
+struct Block1997 : Update {
+  static constexpr int GATES = 3, OF_H = 3, SAVED = 6, READ = 2;  // i o g
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec i = sigmoid(a[0]), o = sigmoid(a[1]), g = 2 * tanh(a[2] / 2);
+    c += i * g;
+    Vec slope;
+    const Vec squashed = tanh(c / 2, slope);
+    s[0] = c, s[1] = i, s[2] = o, s[3] = g, s[4] = squashed, s[5] = slope;
+    return o * squashed;
+  }
+
+  static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec i = s[1], o = s[2], g = s[3], squashed = s[4], slope = s[5];
+    dc += dh * o * slope / 2;
+    a[0] = dc * g * i * (1 - i);
+    a[1] = dh * squashed * o * (1 - o);
+    a[2] = dc * i * (1 - g * g / 4);
+    return dc;
+  }
+};
+
+// The memory cell of 1997 without an output gate, which reads x alone.
+struct Cell1997 : Update {
+  static constexpr int GATES = 2, OF_H = 0, SAVED = 3;  // i g
+
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) {
+    const Vec i = sigmoid(a[0]), g = sigmoid(a[1]);
+    c += i * g;
+    s[0] = c, s[1] = i, s[2] = g;
+    return c;
+  }
+
+  static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
+    const Vec i = s[1], g = s[2];
+    dc = dh = dh + dc;
+    a[0] = dc * g * i * (1 - i);
+    a[1] = dc * i * g * (1 - g);
+    return dc;
   }
 };

@@ -7,7 +7,8 @@ does not choose it.
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,10 +63,10 @@ def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, S
         ValueError: the inputs are elsewhere or of another type or shape.
 
     """
-    one = None if state is None else (state[0][None], state[1][None])
+    one = None if state is None else _of_each(lambda part: part[None], state)
     hidden, (h, c) = _unrolled(packed(cell), cell.has_cell_state, x[None], one)
     h = h.squeeze(0)
-    return hidden.squeeze(0), (h, c.squeeze(0) if cell.has_cell_state else h)
+    return hidden.squeeze(0), (h, _of_each(lambda part: part.squeeze(0), c) if cell.has_cell_state else h)
 
 
 def unroll_runs(cells: Sequence[Cell], x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -92,6 +93,11 @@ def _unrolled(weights: Packed, own: bool, x: Tensor, state: State | None) -> tup
     if (why := refusal(x)) is not None:
         raise ValueError(why)
     return run_packed(unroll_packed, weights, own, x, state)
+
+
+def _of_each(change: Callable[[Tensor], Tensor], state: Any) -> Any:
+    """Return a state with each of its tensors changed, however it is nested."""
+    return change(state) if isinstance(state, Tensor) else tuple(_of_each(change, part) for part in state)
 
 
 def _interpreted() -> bool:

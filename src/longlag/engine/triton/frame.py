@@ -19,19 +19,21 @@ def unroll_packed(packed: Packed, x: Tensor, h0: Tensor | None, c0: Tensor | Non
     Args:
         packed: the cells.
         x: inputs [R, B, T, I].
-        h0: where to start [R, B, H], ``None`` for zeros.
-        c0: likewise.
+        h0: where to start [R, B, Q·H], ``None`` for zeros: h, and the Q − 1 gates that are read.
+        c0: likewise, [R, B, H].
 
     Returns:
-        h of all steps [R, B, T, H], and the last h and c [R, B, H]; for a cell without a cell state that c is h.
+        h of all steps [R, B, T, H], and the last h [R, B, Q·H] and c [R, B, H]; for a cell without a cell state that c
+        is h.
 
     Raises:
         ValueError: a size, a type or a device is not the one that goes with the others.
 
     """
     check_shapes(packed, x, h0, c0, engine="triton", alone=False)
-    start = x.new_zeros(packed.runs, x.shape[1], packed.hidden)
-    h0, c0 = (start if state is None else state for state in (h0, c0))
+    R, B, H = packed.runs, x.shape[1], packed.hidden
+    h0 = x.new_zeros(R, B, (1 + packed.read) * H) if h0 is None else h0
+    c0 = x.new_zeros(R, B, H) if c0 is None else c0
     with torch.autocast(x.device.type, enabled=False):
         outputs: tuple[Tensor, Tensor, Tensor] = _Unroll.apply(  # type: ignore[no-untyped-call]
             x, h0, c0, packed.weights, packed.biases, packed.peepholes, packed
@@ -57,15 +59,20 @@ class _Unroll(torch.autograd.Function):
         H, K = packed.hidden, weights.shape[1]
         G = len(weights) // (R * H)
         weights, peepholes = weights.contiguous(), biases if peepholes is None else peepholes.contiguous()
-        rows = x.transpose(1, 2).reshape(R, T * B, K - H)
-        of_x = weights.view(R, G * H, K)[..., H:]
+        Q = 1 + packed.read
+        rows = x.transpose(1, 2).reshape(R, T * B, K - Q * H)
+        of_x = weights.view(R, G * H, K)[..., Q * H :]
+        h0, y0 = h0[..., :H], _by_gate(h0[..., H:], H, packed.read)
         z = torch.baddbmm(biases.view(R, 1, G * H), rows, of_x.mT).view(R, T, B, G, H)
         h, c = (torch.cat([state[:, None], x.new_empty(R, T, B, H)], dim=1) for state in (h0, c0))
-        constants, options = built(packed.update, G, packed.peepholes is not None, H)
-        forward_kernel[triton.cdiv(B, _LEAST), R](z, weights, peepholes, h, c, *(T, B, H, K), **constants, **options)
+        constants, options = built(packed, G)
+        forward_kernel[triton.cdiv(B, _LEAST), R](
+            z, weights, peepholes, h, c, y0, *(T, B, H, K), **constants, **options
+        )
         ctx.packed = packed
-        ctx.save_for_backward(rows, weights, peepholes, z, h, c)
-        return h[:, 1:].transpose(1, 2), h[:, -1].clone(), c[:, -1].clone()
+        ctx.save_for_backward(rows, weights, peepholes, z, h, c, y0)
+        h_end = torch.cat([h[:, -1], z[:, -1, :, : Q - 1].sigmoid().flatten(2)], dim=-1)
+        return h[:, 1:].transpose(1, 2), h_end, c[:, -1].clone()
 
     @staticmethod
     @once_differentiable
@@ -76,41 +83,48 @@ class _Unroll(torch.autograd.Function):
 
 def _gradients(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tensor | None, ...]:
     """Return the gradients of inputs, initial states and weights."""
-    rows, weights, peepholes, z, h, c = ctx.saved_tensors
+    rows, weights, peepholes, z, h, c, y0 = ctx.saved_tensors
     R, T, B, G, H = z.shape
-    K = weights.shape[1]
+    K, packed = weights.shape[1], ctx.packed
+    Q = 1 + packed.read
     # copies, so that a second way back finds all as it was; dense, as the kernel takes them to be
-    d_z, d_h, d_c = (part.clone(memory_format=torch.contiguous_format) for part in (z, d_h, d_c))
+    d_z, d_c, d_y = z.clone(), d_c.clone(memory_format=torch.contiguous_format), _by_gate(d_h[..., H:], H, packed.read)
+    d_h = d_h[..., :H].clone(memory_format=torch.contiguous_format)
     back = d_out.transpose(1, 2).contiguous()
-    peeps = ctx.packed.peepholes is not None
-    constants, options = built(ctx.packed.update, G, peeps, H)
-    cut = bool(ctx.packed.cut)
+    constants, options = built(packed, G)
     backward_kernel[triton.cdiv(B, _LEAST), R](
-        d_z, weights, peepholes, c, back, d_h, d_c, *(T, B, H, K), CUT=cut, **constants, **options
+        d_z, weights, peepholes, c, back, d_h, d_c, d_y, *(T, B, H, K), CUT=bool(packed.cut), **constants, **options
     )
+    d_h = torch.cat([d_h, d_y.transpose(1, 2).flatten(2)], dim=-1)
     flat = d_z.view(R, T * B, G * H)
-    read = torch.cat([h[:, :-1].reshape(R, T * B, H), rows], dim=2)
+    gates = torch.cat([y0.transpose(1, 2)[:, None], z[:, :-1, :, : Q - 1].sigmoid()], dim=1)  # [R, T, B, Q - 1, H]
+    read = torch.cat([h[:, :-1].reshape(R, T * B, H), gates.reshape(R, T * B, (Q - 1) * H), rows], dim=2)
     d_weights = torch.bmm(flat.mT, read).view(R * G * H, K)
     d_biases = flat.sum(1).view(R * G * H)
-    d_x = torch.bmm(flat, weights.view(R, G * H, K)[..., H:]).view(R, T, B, K - H).transpose(1, 2)
+    d_x = torch.bmm(flat, weights.view(R, G * H, K)[..., Q * H :]).view(R, T, B, K - Q * H).transpose(1, 2)
     d_peepholes = None
-    if peeps:
+    if packed.peepholes is not None:
         seen = torch.stack([c[:, :-1], c[:, :-1], c[:, 1:]], dim=3)  # by the gates i, f and o, [R, T, B, 3, H]
         d_peepholes = (d_z[:, :, :, [0, 1, 3]] * seen).sum((1, 2)).view(-1)
     return d_x, d_h, d_c, d_weights, d_biases, d_peepholes
 
 
-def built(update: str, gates: int, peepholes: bool, hidden: int) -> tuple[dict[str, Any], dict[str, int]]:
+def _by_gate(gates: Tensor, hidden: int, count: int) -> Tensor:
+    """Return the gates [R, B, gates · H] that are read as [R, gates, B, H], dense."""
+    R, B, _ = gates.shape
+    return gates.reshape(R, B, count, hidden).transpose(1, 2).contiguous()
+
+
+def built(packed: Packed, gates: int) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the constants of the kernels, and the options with which they are built: so that 128 units fit 99 KB.
 
     Args:
-        update: the pointwise part, by its name.
+        packed: the cells.
         gates: G.
-        peepholes: whether there are any.
-        hidden: H.
 
     """
-    units = max(_LEAST, triton.next_power_of_2(hidden))
-    of_h = 3 if update == "Gru" else gates
-    constants = {"CELL": update, "G": gates, "OF_H": of_h, "P": 3 if peepholes else 0, "ROWS": _LEAST, "UNITS": units}
+    units = max(_LEAST, triton.next_power_of_2(packed.hidden))
+    of_h = {"Gru": 3, "Cell1997": 0}.get(packed.update, gates)
+    constants = {"CELL": packed.update, "G": gates, "OF_H": of_h, "READ": packed.read, "ROWS": _LEAST, "UNITS": units}
+    constants["P"] = 0 if packed.peepholes is None else 3
     return constants, {"num_stages": 1, "num_warps": 4 if units <= 32 else 8}

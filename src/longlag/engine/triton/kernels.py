@@ -48,6 +48,28 @@ def _through(d, matrix, down, across, units, H):
 
 
 @triton.jit
+def _read(h, y0, y1, matrix, K, units, H, READ: tl.constexpr):
+    """Return what a gate gets of h, and of the gates of the step before where they are read."""
+    sums = _through(h, matrix, 1, K, units, H)
+    if READ == 2:
+        sums += _through(y0, matrix + H, 1, K, units, H)
+        sums += _through(y1, matrix + 2 * H, 1, K, units, H)
+    return sums
+
+
+@triton.jit
+def _back(d0, d1, d2, d3, matrix, K, units, H, OF_H: tl.constexpr):
+    """Return the gradient of what is read by the gates: of h, if the matrix is that of its columns."""
+    sums = _through(d0, matrix, K, 1, units, H)
+    if OF_H > 1:
+        sums += _through(d1, matrix + H * K, K, 1, units, H)
+        sums += _through(d2, matrix + 2 * H * K, K, 1, units, H)
+    if OF_H > 3:
+        sums += _through(d3, matrix + 3 * H * K, K, 1, units, H)
+    return sums
+
+
+@triton.jit
 def _forward(CELL: tl.constexpr, z0, z1, z2, z3, c, p0, p1, p2):
     """Return h and the memory after a step."""
     if CELL == "Lstm" or CELL == "PeepholeLstm":
@@ -58,6 +80,17 @@ def _forward(CELL: tl.constexpr, z0, z1, z2, z3, c, p0, p1, p2):
         f = _sigmoid(z0)
         c = f * c + (1.0 - f) * _tanh(z1)
         h = _sigmoid(z2) * _tanh(c)
+    elif CELL == "RefinedLstm":
+        f = _sigmoid(z0)
+        e = f + (2.0 * _sigmoid(z1) - 1.0) * f * (1.0 - f)
+        c = e * c + (1.0 - e) * _tanh(z2)
+        h = _sigmoid(z3) * _tanh(c)
+    elif CELL == "Block1997":
+        c += _sigmoid(z0) * (2.0 * _tanh(z2 * 0.5))
+        h = _sigmoid(z1) * _tanh(c * 0.5)
+    elif CELL == "Cell1997":
+        c += _sigmoid(z0) * _sigmoid(z1)
+        h = c
     elif CELL == "ForgetBlock":
         c = _sigmoid(z1) * c + _sigmoid(z0) * (2.0 * _tanh(z3 * 0.5))
         h = _sigmoid(z2) * _tanh(c * 0.5)
@@ -108,6 +141,29 @@ def _backward(
         d1 = dc * (1.0 - f) * (1.0 - g * g)
         d2 = dh * squashed * o * (1.0 - o)
         on = dc * f
+    elif CELL == "RefinedLstm":
+        f, r, u, o, squashed = _sigmoid(z0), _sigmoid(z1), _tanh(z2), _sigmoid(z3), _tanh(c)
+        e = f + (2.0 * r - 1.0) * f * (1.0 - f)
+        dc = dc + dh * o * (1.0 - squashed * squashed)
+        of_f = dc * (before - u) * f * (1.0 - f)
+        d0 = of_f * (1.0 + (2.0 * r - 1.0) * (1.0 - 2.0 * f))
+        d1 = of_f * 2.0 * r * (1.0 - r)
+        d2 = dc * (1.0 - e) * (1.0 - u * u)
+        d3 = dh * squashed * o * (1.0 - o)
+        on = dc * e
+    elif CELL == "Block1997":
+        i, o, g = _sigmoid(z0), _sigmoid(z1), 2.0 * _tanh(z2 * 0.5)
+        power = tl.exp(-tl.abs(c))
+        slope = 4.0 * power / ((1.0 + power) * (1.0 + power))  # of tanh at c / 2, which keeps its digits
+        on = dc + dh * o * slope * 0.5
+        d0 = on * g * i * (1.0 - i)
+        d1 = dh * _tanh(c * 0.5) * o * (1.0 - o)
+        d2 = on * i * (1.0 - g * g * 0.25)
+    elif CELL == "Cell1997":
+        i, g = _sigmoid(z0), _sigmoid(z1)
+        on = dh + dc
+        d0 = on * g * i * (1.0 - i)
+        d1 = on * i * g * (1.0 - g)
     elif CELL == "ForgetBlock":
         i, f, o, g, squashed = _sigmoid(z0), _sigmoid(z1), _sigmoid(z2), 2.0 * _tanh(z3 * 0.5), _tanh(c * 0.5)
         dc = dc + dh * o * (1.0 - squashed * squashed) * 0.5
@@ -139,6 +195,7 @@ def forward_kernel(
     peepholes,  # [R, P, H]
     h,  # [R, T + 1, B, H], with the initial state first
     c,  # the same of the memory
+    y,  # [R, READ, B, H]: the gates before the first step, where they are read
     T,
     B,
     H,
@@ -147,6 +204,7 @@ def forward_kernel(
     G: tl.constexpr,
     OF_H: tl.constexpr,
     P: tl.constexpr,
+    READ: tl.constexpr,
     ROWS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
@@ -165,21 +223,32 @@ def forward_kernel(
         at = peepholes + run * P * H + units
         p0, p1, p2 = _peephole(at, units, H), _peephole(at + H, units, H), _peephole(at + 2 * H, units, H)
     step = tl.full([], B, tl.int64) * H  # numbers of a state: many steps of them are more than 32 bits count
+    y0, y1 = h_now, h_now
+    if READ == 2:
+        y0 = tl.load(y + run * READ * B * H + state, mask=mask, other=0.0)
+        y1 = tl.load(y + (run * READ + 1) * B * H + state, mask=mask, other=0.0)
     for t in range(T):
         here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
-        z0 = _gate(z, here, 0, H, mask) + _through(h_now, matrix, 1, K, units, H)
+        z0 = _gate(z, here, 0, H, mask)
+        if OF_H > 0:
+            z0 += _read(h_now, y0, y1, matrix, K, units, H, READ)
+            tl.store(z + here, z0, mask=mask)
         z1, z2, z3 = z0, z0, z0
-        tl.store(z + here, z0, mask=mask)
         if G > 1:
-            z1 = _gate(z, here, 1, H, mask) + _through(h_now, matrix + H * K, 1, K, units, H)
-            z2 = _gate(z, here, 2, H, mask) + _through(h_now, matrix + 2 * H * K, 1, K, units, H)
-            tl.store(z + here + H, z1, mask=mask)
+            z1 = _gate(z, here, 1, H, mask)
+            if OF_H > 1:
+                z1 += _read(h_now, y0, y1, matrix + H * K, K, units, H, READ)
+                tl.store(z + here + H, z1, mask=mask)
+        if G > 2:
+            z2 = _gate(z, here, 2, H, mask) + _read(h_now, y0, y1, matrix + 2 * H * K, K, units, H, READ)
             tl.store(z + here + 2 * H, z2, mask=mask)
         if G > 3:
             z3 = _gate(z, here, 3, H, mask)
             if OF_H > 3:
-                z3 += _through(h_now, matrix + 3 * H * K, 1, K, units, H)
+                z3 += _read(h_now, y0, y1, matrix + 3 * H * K, K, units, H, READ)
                 tl.store(z + here + 3 * H, z3, mask=mask)
+        if READ == 2:
+            y0, y1 = tl.where(mask, _sigmoid(z0), 0.0), tl.where(mask, _sigmoid(z1), 0.0)
         h_now, c_now = _forward(CELL, z0, z1, z2, z3, c_now, p0, p1, p2)
         h_now, c_now = tl.where(mask, h_now, 0.0), tl.where(mask, c_now, 0.0)
         tl.store(h + start + (t + 1) * step + state, h_now, mask=mask)
@@ -195,6 +264,7 @@ def backward_kernel(
     d_out,  # [R, T, B, H]
     d_h,  # [R, B, H]: of the last h; of the initial one afterwards
     d_c,  # the same of the memory
+    d_y,  # [R, READ, B, H]: the same of the gates
     T,
     B,
     H,
@@ -203,6 +273,7 @@ def backward_kernel(
     G: tl.constexpr,
     OF_H: tl.constexpr,
     P: tl.constexpr,
+    READ: tl.constexpr,
     CUT: tl.constexpr,
     ROWS: tl.constexpr,
     UNITS: tl.constexpr,
@@ -222,6 +293,11 @@ def backward_kernel(
         at = peepholes + run * P * H + units
         p0, p1, p2 = _peephole(at, units, H), _peephole(at + H, units, H), _peephole(at + 2 * H, units, H)
     step = tl.full([], B, tl.int64) * H
+    dy0, dy1 = dh, dh
+    of_y0 = run * READ * B * H + state
+    of_y1 = of_y0 + step
+    if READ == 2:
+        dy0, dy1 = tl.load(d_y + of_y0, mask=mask, other=0.0), tl.load(d_y + of_y1, mask=mask, other=0.0)
     for back in range(T):
         t = T - 1 - back
         here = ((run * T + t) * B + rows[:, None]) * G * H + units[None, :]
@@ -231,24 +307,34 @@ def backward_kernel(
         z0 = _gate(z, here, 0, H, mask)
         z1, z2, z3 = z0, z0, z0
         if G > 1:
-            z1, z2 = _gate(z, here, 1, H, mask), _gate(z, here, 2, H, mask)
+            z1 = _gate(z, here, 1, H, mask)
+        if G > 2:
+            z2 = _gate(z, here, 2, H, mask)
         if G > 3:
             z3 = _gate(z, here, 3, H, mask)
         d0, d1, d2, d3, dc = _backward(CELL, z0, z1, z2, z3, before, after, dh, dc, p0, p1, p2)
+        if READ == 2:
+            i, o = _sigmoid(z0), _sigmoid(z1)
+            d0, d1 = d0 + dy0 * i * (1.0 - i), d1 + dy1 * o * (1.0 - o)
         dc = tl.where(mask, dc, 0.0)
+        d0, d1 = tl.where(mask, d0, 0.0), tl.where(mask, d1, 0.0)
+        d2, d3 = tl.where(mask, d2, 0.0), tl.where(mask, d3, 0.0)
         tl.store(z + here, d0, mask=mask)
         if G > 1:
             tl.store(z + here + H, d1, mask=mask)
+        if G > 2:
             tl.store(z + here + 2 * H, d2, mask=mask)
         if G > 3:
             tl.store(z + here + 3 * H, d3, mask=mask)
         dh = tl.zeros_like(dh)
-        if not CUT:
-            dh = _through(tl.where(mask, d0, 0.0), matrix, K, 1, units, H)
-            if G > 1:
-                dh += _through(tl.where(mask, d1, 0.0), matrix + H * K, K, 1, units, H)
-                dh += _through(tl.where(mask, d2, 0.0), matrix + 2 * H * K, K, 1, units, H)
-            if OF_H > 3:
-                dh += _through(tl.where(mask, d3, 0.0), matrix + 3 * H * K, K, 1, units, H)
+        dy0, dy1 = dh, dh
+        if OF_H > 0 and not CUT:
+            dh = _back(d0, d1, d2, d3, matrix, K, units, H, OF_H)
+            if READ == 2:
+                dy0 = _back(d0, d1, d2, d3, matrix + H, K, units, H, OF_H)
+                dy1 = _back(d0, d1, d2, d3, matrix + 2 * H, K, units, H, OF_H)
     tl.store(d_h + run * B * H + state, dh, mask=mask)
     tl.store(d_c + run * B * H + state, dc, mask=mask)
+    if READ == 2:
+        tl.store(d_y + of_y0, dy0, mask=mask)
+        tl.store(d_y + of_y1, dy1, mask=mask)
