@@ -63,6 +63,12 @@ class SequenceModule(LightningModule):
         """Return the optimizer."""
         return self.make_optimizer(self.model.parameters())
 
+    def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
+        """Forget the gradients, without what an optimizer does about it for profilers."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
     def configure_gradient_clipping(
         self,
         optimizer: Optimizer,
@@ -88,10 +94,7 @@ class SequenceModule(LightningModule):
         """
         outputs = self.model(batch.inputs, batch.lengths, self._dropping(batch_idx))
         loss = self.task.loss(outputs, batch)
-        finite = torch.isfinite(loss.detach())
-        if self.trainer.world_size > 1:  # all ranks stop together, or the others would wait for ever
-            finite = self._gathered(finite).all()
-        if not finite:
+        if not self._is_finite(loss.detach()):
             raise Diverged(f"the training loss is {loss.item()} at step {self.trainer.global_step}")
         if self.trainer.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self.record({"train/loss": self._mean(loss.detach(), 1)})
@@ -190,6 +193,12 @@ class SequenceModule(LightningModule):
     def _in_order(self, values: Tensor) -> Tensor:
         """Return the values of the sequences of all devices, in the order in which the batch was drawn, [B]."""
         return values if self.trainer.world_size == 1 else self._gathered(values).T.flatten()
+
+    def _is_finite(self, loss: Tensor) -> bool:
+        """Return whether a loss is, on all devices: they stop together, or the others would wait for ever."""
+        if self.trainer.world_size == 1:
+            return math.isfinite(loss.item())
+        return bool(self._gathered(loss).isfinite().all())
 
     def _mean(self, value: Tensor, weight: int) -> float:
         """Return the mean over the devices, each of which has seen ``weight`` sequences."""

@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import Logger
 from lightning_utilities.core.rank_zero import rank_zero_only
 from rich.console import Console
@@ -18,6 +18,7 @@ from longlag.model import SequenceModel
 from longlag.runs import RunFolder, Status
 from longlag.runs.status import FINISHED, State, now
 from longlag.task import Task
+from longlag.training.lean import Checkpoints, unprofiled
 from longlag.training.log import logged_to
 from longlag.training.loggers import RunCard, WandbMirror
 from longlag.training.module import Diverged, OptimizerFactory, SequenceModule
@@ -100,7 +101,7 @@ class _Run:
         self.solved = Solved(stop=plan.stop_when_solved)
         self.timer = Timer()
         self._saving: dict[str, Any] = {"dirpath": plan.folder.checkpoints, "enable_version_counter": False}
-        self.best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **self._saving)
+        self.best = Checkpoints(filename="best", monitor="val/acc", mode="max", **self._saving)
 
     def train(self) -> None:
         """Fit, and test the weights of the last step."""
@@ -110,7 +111,7 @@ class _Run:
         checkpoint = plan.folder.last_checkpoint if plan.folder.last_checkpoint.exists() else None
         self.loggers = plan.loggers(self._card(checkpoint is not None))
         self.module = SequenceModule(model, plan.task, plan.optimizer, plan.seed)
-        self.trainer = plan.make_trainer(self.loggers, self._callbacks())
+        self.trainer = unprofiled(plan.make_trainer(self.loggers, self._callbacks()))
         self.trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint)
         self.trainer.test(self.module, datamodule=plan.task, verbose=False)
 
@@ -141,7 +142,7 @@ class _Run:
                 log.exception("W&B could not be closed")
 
     def _callbacks(self) -> list[Callback]:
-        last = ModelCheckpoint(filename="last", **self._saving)  # at every validation
+        last = Checkpoints(filename="last", **self._saving)  # at every validation
         mine: list[Callback] = [
             StopWhenAsked(self.request, self.plan.folder),
             self.solved,
