@@ -109,8 +109,10 @@ struct Sizes {
   }
 };
 
+#define ONCE __attribute__((noinline))  // or the transposes, which are long, would be compiled at every call
+
 // Rows [rows, count] as lanes [count, ROWS]. Lanes that are over: the last row again, which is as finite as it is.
-inline void to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
+ONCE void to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
   Int k = 0;
   for (; k + LANES <= count; k += LANES)
     for (int v = 0; v < NB; v++) {
@@ -124,7 +126,7 @@ inline void to_lanes(const Real* from, Int stride, Int rows, Int count, Real* la
 }
 
 // The same added, and nothing to the lanes that are over.
-inline void add_to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
+ONCE void add_to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
   Int k = 0;
   for (; k + LANES <= count; k += LANES)
     for (int v = 0; v < NB; v++) {
@@ -138,7 +140,7 @@ inline void add_to_lanes(const Real* from, Int stride, Int rows, Int count, Real
     for (Int j = k; j < count; j++) lanes[j * ROWS + row] += from[row * stride + j];
 }
 
-inline void to_rows(const Real* lanes, Int rows, Int count, Real* to, Int stride) {
+ONCE void to_rows(const Real* lanes, Int rows, Int count, Real* to, Int stride) {
   Int k = 0;
   for (; k + LANES <= count; k += LANES)
     for (int v = 0; v < NB; v++) {
