@@ -77,7 +77,9 @@ def test_without_memory_it_says_so_and_loses_none(driver, threads):
 @pytest.mark.parametrize(
     ("cell", "bits", "at"),
     [
-        *itertools.product(("PeepholeLstm", "CoupledLstm", "Gru", "Rnn", "Block1997", "Cell1997"), (32,), HERE),
+        *itertools.product(
+            ("PeepholeLstm", "CoupledLstm", "RefinedLstm", "Gru", "Rnn", "Block1997", "Cell1997"), (32,), HERE
+        ),
         *itertools.product(("PeepholeLstm",), (64,), HERE),
     ],
 )
@@ -86,7 +88,7 @@ def test_every_kind_of_cell_stays_within_its_arrays_at_every_level(driver, cell,
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("cell", ["PeepholeLstm", "Rnn"])
+@pytest.mark.parametrize("cell", ["PeepholeLstm", "Rnn", "Block1997"])
 def test_threads_share_nothing_but_what_is_to_be_done(driver, cell):
     path = driver(THREADS, cell, 32, level())
     assert_clean(path, threads=2, every=97)

@@ -32,6 +32,7 @@ def test_every_cell_against_the_eager_loop_in_float64():
     told = said_by("triton_parity.py", TRITON_INTERPRET="1")
     assert told["nan stays"]
     assert told["mixed"]
+    assert told["twice"]
     found = told["cells"]
     assert list(found) == list(CELLS)
     for name, one in found.items():

@@ -37,7 +37,7 @@ class Packed(NamedTuple):
         cut: 1 if no error goes back through ``h`` and what is read with it, 2 if neither through peepholes at the step
             before.
         read: how many gates of all units the next step reads, after ``h``.
-        block: the number of units that share them: those of the first are read.
+        block: the number of units that share their gates; what is read are those of the first of them.
 
     """
 
@@ -124,7 +124,8 @@ def check_shapes(
         raise ValueError(f"engine={engine} wants inputs {wanted} of at least one step; got {[*shape]}")
     for start, units in ((h0, read_of_units), (c0, H)):
         if start is not None and start.shape != (*shape[:-2], units):
-            wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, H={units}]"
+            size = f"H={H}" if units == H else f"H + gates={units}"
+            wanted = f"[{'' if one else f'R={R}, '}B={shape[-3]}, {size}]"
             raise ValueError(f"engine={engine} wants states {wanted}; got {[*start.shape]}")
     dtype, device = x.dtype, x.device
     for array in (weights, biases, peepholes, h0, c0):
@@ -133,6 +134,17 @@ def check_shapes(
                 f"engine={engine} wants inputs, states and weights of one type on one device; "
                 f"got {dtype} on {device} and {array.dtype} on {array.device}"
             )
+
+
+def check_one_derivative(engine: str) -> None:
+    """Check on the way back that nobody wants to differentiate it: what it gives would be taken for a constant.
+
+    Raises:
+        RuntimeError: somebody does.
+
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError(f"engine={engine} has no second derivative, as create_graph=True wants it; engine=eager has")
 
 
 def run_packed(
@@ -145,14 +157,15 @@ def run_packed(
     """Run packed cells, from a state to a state as cells have them.
 
     Args:
-        unroll: runs them, from h and the memory [R, B, H]: see ``unroll_packed`` of the engines.
+        unroll: runs them, from h and the gates that are read [R, B, Q·H] and the memory [R, B, H]: see
+            ``unroll_packed`` of the engines.
         weights: the cells.
         own: whether they have a cell state; for others the memory is h.
         x: inputs [R, B, T, I].
-        state: where to start, [R, B, H] each; zeros if none is given.
+        state: where to start, [R, B, …] each; zeros if none is given.
 
     Returns:
-        The hidden states of all steps [R, B, T, H], and the final states, [R, B, H] each.
+        The hidden states of all steps [R, B, T, H], and the final states, [R, B, …] each.
 
     """
     h0, c0 = (None, None) if state is None else (state[0], state[1] if own else state[0])
@@ -196,7 +209,7 @@ def _block_2000(cell: ForgetLSTM2000Cell, update: str) -> Packed:
 
 
 def _block_1997(cell: LSTM1997Cell, update: str) -> Packed:
-    """Likewise; what is read of the gates of a block are those of its first cell."""
+    """Give every cell of a block the gates of the block; what is read of them are those of its first cell."""
     H, block = cell.hidden_size, cell.block_size
     weights = torch.cat([cell.W.weight.repeat_interleave(block, dim=0), cell.U.weight])
     biases = torch.cat([_bias(cell.W).repeat_interleave(block), _bias(cell.U)])

@@ -77,7 +77,8 @@ class Tape(ABC):
         return self._gates()
 
     @abstractmethod
-    def _gates(self) -> dict[str, Tensor]: ...
+    def _gates(self) -> dict[str, Tensor]:
+        """Return what :attr:`gates` is, [L, B, …] each."""
 
     @property
     def has_direct_path(self) -> bool:

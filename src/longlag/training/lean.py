@@ -16,11 +16,9 @@ from lightning.pytorch.profilers import PassThroughProfiler
 class NoProfiler(PassThroughProfiler):
     """Lightning's default profiler, which measures nothing, without a new context at every hook."""
 
-    _nothing = nullcontext()
-
-    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]  # it is one
+    def profile(self, action_name: str) -> AbstractContextManager[str]:  # type: ignore[override]  # it is one
         """Return a context that does nothing."""
-        return self._nothing
+        return nullcontext(action_name)
 
 
 class Checkpoints(ModelCheckpoint):
@@ -28,8 +26,8 @@ class Checkpoints(ModelCheckpoint):
 
     @functools.cached_property
     def state_key(self) -> str:
-        """The name under which a checkpoint holds the state of this callback."""
-        return super().state_key
+        """The name under which a checkpoint holds the state of this callback: the one that Lightning's own has."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
 
 def unprofiled(trainer: Trainer) -> Trainer:

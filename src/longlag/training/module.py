@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from longlag.model import SequenceModel
 from longlag.task import Batch, Means, Task
+from longlag.training.lean import NoProfiler
 from longlag.training.recent import Recent
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
@@ -64,7 +65,11 @@ class SequenceModule(LightningModule):
         return self.make_optimizer(self.model.parameters())
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        """Forget the gradients, without what an optimizer does about it for profilers."""
+        """Forget the gradients; where nobody profiles and the optimizer adds nothing, without what it does about it."""
+        plain = type(optimizer).zero_grad is Optimizer.zero_grad
+        if not plain or type(self.trainer.profiler) is not NoProfiler:  # type: ignore[attr-defined]
+            super().optimizer_zero_grad(epoch, batch_idx, optimizer)
+            return
         for group in optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None

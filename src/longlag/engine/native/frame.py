@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from longlag.engine.native.library import library, team
 from longlag.engine.native.workspace import Loan
-from longlag.engine.packed import Packed, check_shapes
+from longlag.engine.packed import Packed, check_one_derivative, check_shapes
 
 #: The gradients that can be asked for, in the order of what they belong to.
 _GRADIENTS = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
@@ -106,8 +105,8 @@ class _Unroll(torch.autograd.Function):
         return hidden, h_end, c_end
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_out: Tensor | None, d_h: Tensor | None, d_c: Tensor | None) -> tuple[Tensor | None, ...]:
+        check_one_derivative("native")
         *given, _ = ctx.saved_tensors
         wanted = list(ctx.needs_input_grad[:6])
         wanted[3:5] = [any(wanted[3:])] * 2  # the kernel gives all of these or none

@@ -31,8 +31,8 @@ constexpr int G = Cell::GATES, OF_H = Cell::OF_H, S = Cell::SAVED, P = Cell::PEE
 constexpr int Q = 1 + Cell::READ;                // what the next step reads of a unit: h, and these gates
 constexpr int NB = 2, ROWS = NB * LANES;         // vectors and sequences of a block
 constexpr int U = (WIDE ? 8 : 4) / G > 0 ? (WIDE ? 8 : 4) / G : 1;  // units whose gates are in registers together
-constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are
-constexpr int CHUNK = 4;                         // steps whose weight gradients are summed on their own: few roundings
+constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are in registers together
+constexpr int CHUNK = 4;                         // steps whose weight gradients have a sum of their own, which is then added
 constexpr Int GROUPS = 8;                        // at most
 
 constexpr Int FEW = 8;                            // columns of x and bias whose gradient is summed in lanes
@@ -46,7 +46,8 @@ constexpr Int up(Int n, Int to) { return (n + to - 1) / to * to; }
 // All arrays are dense but for x and d_out, whose strides are given in numbers; the last axis of all is dense.
 struct Problem {
   Int runs, batch, steps, inputs, hidden, threads;
-  Int cut;  // 1: no error goes back through h; 2: nor through peepholes but the last, which sees the new memory
+  Int cut;  // 1: no error goes back through what is read of the step before; 2: nor through peepholes but the last, which
+            // sees the new memory
   const Real *weights, *biases, *peepholes;  // [R, G, H, Q·H + I], [R, G, H], [R, P, H]
   const Real* x;                     // [R, B, T, I]
   Int x_run, x_row, x_step;
@@ -188,7 +189,7 @@ void pack_peepholes(const Problem& p, const Sizes& n, Int run, Real* to) {
     for (int k = 0; k < P; k++) to[unit * P + k] = p.peepholes[(run * P + k) * n.H + unit];
 }
 
-// The transposed weights for J of the columns of [h, x] at a time: [N, J].
+// The transposed weights for J of the columns of [h, gates, x] at a time: [N, J].
 void pack_backward(const Problem& p, const Sizes& n, Int run, Int columns, Real* to) {
   for (Int unit = 0; unit < n.H; unit++)
     for (int gate = 0; gate < G; gate++) {
@@ -263,8 +264,9 @@ void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const W
         }
       if (saved) saved += U * S * NB;
     }
-    for (int q = 0; Q > 1 && q < Q; q++)  // what is over may be nan, and would be multiplied by its weights of 0
-      std::fill(next + (q * n.Hu + n.H) * NB, next + (q + 1) * n.Hu * NB, Vec{});
+    if constexpr (Q > 1)
+      for (int q = 0; q < Q; q++)  // what is over may be nan, and would be multiplied by its weights of 0
+        std::fill(next + (q * n.Hu + n.H) * NB, next + (q + 1) * n.Hu * NB, Vec{});
     to_rows(reinterpret_cast<Real*>(next), ROWS, n.Z, h + (t + 1) * n.Bp * n.Zp, n.Zp);
   }
   for (int q = 0; p.h_end && q < Q; q++)
@@ -321,7 +323,7 @@ void inner_products(const Real* const* d, const Real* const* lanes, Int steps, I
 
 // What a group sums up, all in one array.
 struct Sums {
-  Real *recurrent;  // of the weights of h [Np, Zp]
+  Real *recurrent;  // of the weights of h and gates [Np, Zp]
   Real *inputs;     // of those of x, and of the bias: [Np, Ip], or if they are few [Np, I + 1, LANES]
   Real *peepholes;  // [Hu, P, ROWS]
 
@@ -497,6 +499,41 @@ int shared_out(const Problem& p, Int count, const Work& work) {
   return share.failed;
 }
 
+// 0 if all went well.
+int forward(const Problem& p, const Sizes& n) {
+  std::vector<std::unique_ptr<Weights>> weights(n.R);
+  const int failed = shared_out(p, n.R, [&](Int run) { weights[run] = Weights::forward(p, n, run); });
+  return failed ? failed : shared_out(p, n.R * n.groups, [&](Int k) {
+    const Int run = k / n.groups;
+    n.each_block(k % n.groups, [&](Int block) { forward_block(p, n, run, block, *weights[run]); });
+  });
+}
+
+int backward(const Problem& p, const Sizes& n) {
+  std::vector<std::unique_ptr<Weights>> weights(n.R);
+  std::vector<std::unique_ptr<Scratch>> sums(n.R * n.groups);
+  int failed = shared_out(p, n.R, [&](Int run) { weights[run] = Weights::backward(p, n, run); });
+  if (!failed) failed = shared_out(p, n.R * n.groups, [&](Int k) {
+    const Int run = k / n.groups;
+    sums[k] = std::make_unique<Scratch>(Sums::count(n));
+    const Sums own(n, sums[k]->get());
+    n.each_block(k % n.groups, [&](Int block) { backward_block(p, n, run, block, *weights[run], own); });
+  });
+  if (!failed && p.d_weights)
+    failed = shared_out(p, n.R, [&](Int run) { gather(p, n, run, sums.data() + run * n.groups); });
+  return failed;
+}
+
+// What a way returns, or 1.
+template <class Way>
+int unless_out_of_memory(const Way& way) {
+  try {
+    return way();
+  } catch (const std::bad_alloc&) {
+    return 1;
+  }
+}
+
 }  // namespace
 
 extern "C" {
@@ -509,29 +546,11 @@ void longlag_layout(const Problem* p, Int* to) {
 }
 
 int longlag_forward(const Problem* p) {
-  const Sizes n(*p);
-  std::vector<std::unique_ptr<Weights>> weights(n.R);
-  const int failed = shared_out(*p, n.R, [&](Int run) { weights[run] = Weights::forward(*p, n, run); });
-  return failed ? failed : shared_out(*p, n.R * n.groups, [&](Int k) {
-    const Int run = k / n.groups;
-    n.each_block(k % n.groups, [&](Int block) { forward_block(*p, n, run, block, *weights[run]); });
-  });
+  return unless_out_of_memory([&] { return forward(*p, Sizes(*p)); });
 }
 
 int longlag_backward(const Problem* p) {
-  const Sizes n(*p);
-  std::vector<std::unique_ptr<Weights>> weights(n.R);
-  std::vector<std::unique_ptr<Scratch>> sums(n.R * n.groups);
-  int failed = shared_out(*p, n.R, [&](Int run) { weights[run] = Weights::backward(*p, n, run); });
-  if (!failed) failed = shared_out(*p, n.R * n.groups, [&](Int k) {
-    const Int run = k / n.groups;
-    sums[k] = std::make_unique<Scratch>(Sums::count(n));
-    const Sums own(n, sums[k]->get());
-    n.each_block(k % n.groups, [&](Int block) { backward_block(*p, n, run, block, *weights[run], own); });
-  });
-  if (!failed && p->d_weights)
-    failed = shared_out(*p, n.R, [&](Int run) { gather(*p, n, run, sums.data() + run * n.groups); });
-  return failed;
+  return unless_out_of_memory([&] { return backward(*p, Sizes(*p)); });
 }
 
 }  // extern "C"

@@ -105,11 +105,13 @@ inline Vec tanh(Vec x) {
   return less_one / (less_one + 2);
 }
 
-// Its derivative too, 4e^2x / (e^2x + 1)², which keeps its digits however far x is from 0; 1 − tanh² loses them
+// Its derivative too, 4e^2x / (e^2x + 1)², which keeps its digits where 1 − tanh² loses them: down to the smallest
+// numbers, below which it is 0
 inline Vec tanh(Vec x, Vec& slope) {
   const Power e = power<1>(2 * x, EXP_END, EXP_END);
   const Vec less_one = e.scale * e.part + (e.scale - 1), inverse = 1 / (less_one + 2);
   slope = 4 * (e.scale + e.scale * e.part) * inverse * inverse;
+  slope = (2 * x > EXP_END) | (2 * x < -EXP_END) ? Vec{} : slope;
   return less_one * inverse;
 }
 

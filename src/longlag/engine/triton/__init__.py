@@ -75,10 +75,10 @@ def unroll_runs(cells: Sequence[Cell], x: Tensor, state: State | None = None) ->
     Args:
         cells: R of them.
         x: inputs [R, B, T, I], float32.
-        state: where to start, [R, B, H] each; the cells' initial state if none is given.
+        state: where to start, [R, B, …] each; the cells' initial state if none is given.
 
     Returns:
-        The hidden states of all steps [R, B, T, H], and the final states, [R, B, H] each.
+        The hidden states of all steps [R, B, T, H], and the final states, [R, B, …] each.
 
     Raises:
         ValueError: the inputs are elsewhere or of another type or shape.

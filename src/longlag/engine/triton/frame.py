@@ -5,9 +5,8 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from longlag.engine.packed import Packed, check_shapes
+from longlag.engine.packed import Packed, check_one_derivative, check_shapes
 from longlag.engine.triton.kernels import backward_kernel, forward_kernel
 
 _LEAST = 16  # rows and columns that a product of tiles takes
@@ -75,8 +74,8 @@ class _Unroll(torch.autograd.Function):
         return h[:, 1:].transpose(1, 2), h_end, c[:, -1].clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tensor | None, ...]:
+        check_one_derivative("triton")
         with torch.autocast(d_out.device.type, enabled=False):
             return *_gradients(ctx, d_out, d_h, d_c), None
 
@@ -110,9 +109,9 @@ def _gradients(ctx: Any, d_out: Tensor, d_h: Tensor, d_c: Tensor) -> tuple[Tenso
 
 
 def _by_gate(gates: Tensor, hidden: int, count: int) -> Tensor:
-    """Return the gates [R, B, gates · H] that are read as [R, gates, B, H], dense."""
+    """Return a dense copy [R, READ, B, H] of the gates [R, B, READ·H] that are read."""
     R, B, _ = gates.shape
-    return gates.reshape(R, B, count, hidden).transpose(1, 2).contiguous()
+    return gates.reshape(R, B, count, hidden).transpose(1, 2).clone(memory_format=torch.contiguous_format)
 
 
 def built(packed: Packed, gates: int) -> tuple[dict[str, Any], dict[str, int]]:

@@ -1,9 +1,9 @@
-"""The recurrence as two Triton kernels: a program takes a few sequences of a run over all steps, h and c in registers.
+"""The recurrence as two Triton kernels: a program takes a few sequences of a run over all steps, the state in registers.
 
 What a step reads of x is worked out before, for all steps at once; so are, after the way back, the gradients of the
 weights: those are products that a GPU's own library does best. In between stands one loop over time, in which a step is
-the products of h with the matrix of each gate, and the pointwise part. Its names and its order of gates are those of
-the native engine's ``updates.h``.
+the products of h, and of gates that are read, with the matrix of each gate, and the pointwise part. Its names and its
+order of gates are those of the native engine's ``updates.h``.
 """
 
 # The bodies of these functions are Triton's, which reads their source: sizes in capitals are constants of the build.
@@ -191,7 +191,7 @@ def _backward(
 @triton.jit
 def forward_kernel(
     z,  # [R, T, B, G, H]: what x gives to the pre-activations; they are whole afterwards
-    weights,  # [R, G, H, K]: of those columns, the first H
+    weights,  # [R, G, H, K]: of those columns, the first H, and READ·H after them
     peepholes,  # [R, P, H]
     h,  # [R, T + 1, B, H], with the initial state first
     c,  # the same of the memory
@@ -264,7 +264,7 @@ def backward_kernel(
     d_out,  # [R, T, B, H]
     d_h,  # [R, B, H]: of the last h; of the initial one afterwards
     d_c,  # the same of the memory
-    d_y,  # [R, READ, B, H]: the same of the gates
+    d_y,  # [R, READ, B, H]: of the last gates that are read; of the initial ones afterwards
     T,
     B,
     H,
