@@ -1,4 +1,4 @@
-"""The recurrence as two Triton kernels: a program takes a few sequences of a run over all steps, the state in registers.
+"""The recurrence as two Triton kernels: a program takes some sequences of a run over all steps, its state in registers.
 
 What a step reads of x is worked out before, for all steps at once; so are, after the way back, the gradients of the
 weights: those are products that a GPU's own library does best. In between stands one loop over time, in which a step is
