@@ -174,6 +174,7 @@ class Call:
         d_h: Tensor | None,
         d_c: Tensor | None,
         wanted: Sequence[bool],
+        states: Tensor | None = None,
         saved: Tensor | None = None,
         flow_h: Tensor | None = None,
         flow_c: Tensor | None = None,
@@ -185,7 +186,8 @@ class Call:
             d_h: that of the last h, [R, B, Q·H].
             d_c: that of the last memory.
             wanted: which of the gradients of x, h0, c0, weights, biases and peepholes; of the last three, all or none.
-            saved: what another call has kept for the way back, if this one has none; for no gradient of weights.
+            states: the states of all steps of another call, if this one has gone no way, [R, T + 1, Bp, Zp].
+            saved: what that one has kept for the way back.
             flow_h: gets the whole gradients of all h, if it is there, [R, blocks, T, Hu, rows].
             flow_c: those of the memory.
 
@@ -208,8 +210,8 @@ class Call:
             problem.d_run = of_run[0] if of_run else 0
         d_h, d_c = _dense(d_h), _dense(d_c)
         problem.d_out, problem.d_h_end, problem.d_c_end = _at(d_out), _at(d_h), _at(d_c)
-        if saved is not None:
-            problem.saved = saved.data_ptr()
+        if states is not None and saved is not None:
+            problem.h, problem.saved = states.data_ptr(), saved.data_ptr()
         for name, array in zip(_GRADIENTS, found, strict=True):
             setattr(problem, name, _at(array))
         problem.flow_h, problem.flow_c = _at(flow_h), _at(flow_c)

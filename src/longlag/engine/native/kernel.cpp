@@ -53,7 +53,7 @@ struct Problem {
   Int x_run, x_row, x_step;
   const Real *h0, *c0;               // [R, B, Q·H] and [R, B, H], or null for zeros
   Real* h;                           // [R, T + 1, Bp, Zp], with h0 first
-  Real* saved;                       // [R, Bp / ROWS, T, Hu, S, ROWS], or null if there is no way back
+  Real* saved;                       // [R, Bp / ROWS, T, Hu, S, ROWS], or null if there is no way back or S is 0
   Real *h_end, *c_end;               // [R, B, Q·H] and [R, B, H], or null
   const Real* d_out;                 // [R, B, T, H], or null for zeros
   Int d_run, d_row, d_step;
@@ -255,7 +255,7 @@ void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const W
       for (int u = 0; u < U; u++)
 #pragma GCC unroll 4
         for (int v = 0; v < NB; v++) {
-          Vec a[G], s[S];
+          Vec a[G], s[std::max(S, 1)];
           for (int gate = 0; gate < G; gate++) a[gate] = sums[u * G + gate][v];
           next[(unit + u) * NB + v] = Cell::forward(a, c[(unit + u) * NB + v], s, peepholes + (unit + u) * P);
           for (int q = 1; q < Q; q++) next[(q * n.Hu + unit + u) * NB + v] = s[q];
@@ -347,14 +347,15 @@ void backward_block(const Problem& p, const Sizes& n, Int run, Int block, const 
   const Real *packed = weights.matrix.get(), *peepholes = weights.peepholes.get();
   const Int rows = n.rows(block), first = run * n.B + block * ROWS;
   const Int columns = n.Z + (p.d_x ? n.I : 0);
-  Scratch lanes((up(n.Z + n.I, J) + n.Hu * (Q + 2)) * ROWS + CHUNK * n.Np * ROWS), inputs(CHUNK * ROWS * n.Ip);
+  Scratch lanes((up(n.Z + n.I, J) + n.Hu * (Q + 3)) * ROWS + CHUNK * n.Np * ROWS), inputs(CHUNK * ROWS * n.Ip);
   const bool few = Sums::few(n);
   Vec* dz = lanes.vectors();                        // [columns, NB]: of h and gates, then of x
   Vec* dh = dz + up(n.Z + n.I, J) * NB;             // [Q, Hu, NB]
   Vec* dc = dh + Q * n.Hu * NB;                     // [Hu, NB]
   Vec* c_start = dc + n.Hu * NB;                    // [Hu, NB]
-  Real* d = reinterpret_cast<Real*>(c_start + n.Hu * NB);  // [CHUNK, Np, ROWS]
-  const Real* h = p.d_weights ? p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Zp : nullptr;
+  Vec* h_now = c_start + n.Hu * NB;                 // [Hu, NB], if nothing is saved
+  Real* d = reinterpret_cast<Real*>(h_now + n.Hu * NB);  // [CHUNK, Np, ROWS]
+  const Real* h = p.d_weights || S == 0 ? p.h + (run * (n.T + 1) * n.Bp + block * ROWS) * n.Zp : nullptr;
   const Vec* all_saved = reinterpret_cast<const Vec*>(p.saved) + (run * n.blocks + block) * n.T * n.Hu * S * NB;
   const Int flow_start = (run * n.blocks + block) * n.T * n.Hu * NB;
   const Real* x = p.x + run * p.x_run + block * ROWS * p.x_row;
@@ -370,13 +371,15 @@ void backward_block(const Problem& p, const Sizes& n, Int run, Int block, const 
           p.d_out + run * p.d_run + block * ROWS * p.d_row + t * p.d_step, p.d_row, rows, n.H,
           reinterpret_cast<Real*>(dh));
     const Vec* saved = all_saved + t * n.Hu * S * NB;
-    const Vec* before = t ? saved - n.Hu * S * NB : c_start;
-    const Int before_stride = t ? S * NB : NB;
+    const Vec* before = t && S ? saved - n.Hu * S * NB : c_start;
+    const Int before_stride = t && S ? S * NB : NB;
+    if constexpr (S == 0) to_lanes(h + (t + 1) * n.Bp * n.Zp, n.Zp, ROWS, n.H, reinterpret_cast<Real*>(h_now));
     Vec* da = reinterpret_cast<Vec*>(d + slot * n.Np * ROWS);  // [Np, NB]
     for (Int unit = 0; unit < n.H; unit++, saved += S * NB)  // what is over may be nan, and stays out
       for (int v = 0; v < NB; v++) {
-        Vec a[G], s[S], dp[P + 1];
+        Vec a[G], s[std::max(S, 1)], dp[P + 1];
         for (int k = 0; k < S; k++) s[k] = saved[k * NB + v];
+        if constexpr (S == 0) s[0] = h_now[unit * NB + v];
         Vec* sum = reinterpret_cast<Vec*>(sums.peepholes) + unit * P * NB + v;
         for (int k = 0; k < P; k++) dp[k] = sum[k * NB];
         Vec &whole_h = dh[unit * NB + v], &whole_c = dc[unit * NB + v];

@@ -63,7 +63,8 @@ class TapedRun:
         lanes = (call.layout.Bp // call.layout.rows, len(d_hidden), call.layout.Hu, call.layout.rows)
         dh, dc = x.new_empty(lanes), x.new_empty(lanes)
         error = d_hidden.detach().transpose(0, 1)
-        dx, *_ = call.backward(error, None, None, (True, *[False] * 5), self._saved, dh, dc)
+        states = self._rows[:, : call.layout.Bp].contiguous()
+        dx, *_ = call.backward(error, None, None, (True, *[False] * 5), states, self._saved, dh, dc)
         assert dx is not None
         return dx.transpose(0, 1), dh, dc
 

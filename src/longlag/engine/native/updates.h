@@ -4,7 +4,7 @@
 // first OF_H of them read h, the others x alone. Of the gates the first READ are read by all units at the next step, after
 // h: they are logistic, and saved right after the memory. It may have PEEPHOLES, weights from the unit's own cell state.
 // Forward it is given the pre-activations a and the memory c, which it replaces, and returns h; what the way back needs
-// is put into s, SAVED vectors, the new memory first. Backward it is given dh, what has reached h, and dc, what has
+// is put into s, SAVED vectors, the new memory first; a cell that saves nothing finds h in s[0]. Backward it is given dh, what has reached h, and dc, what has
 // reached c by way of the next step. It replaces dh and dc by the whole gradients of h and c, puts those of the
 // pre-activations into a (what has reached a gate by being read is added there), and returns what goes on to the memory
 // before.
@@ -153,9 +153,9 @@ struct Gru : Update {
 };
 
 struct Rnn : Update {
-  static constexpr int GATES = 1, OF_H = 1, SAVED = 1;
+  static constexpr int GATES = 1, OF_H = 1, SAVED = 0;
 
-  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = tanh(a[0]); }
+  static inline Vec forward(const Vec* a, Vec& c, Vec*, const Real*) { return c = tanh(a[0]); }
 
   static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
     dc = dh = dh + dc;
@@ -165,9 +165,9 @@ struct Rnn : Update {
 };
 
 struct Irnn : Update {
-  static constexpr int GATES = 1, OF_H = 1, SAVED = 1;
+  static constexpr int GATES = 1, OF_H = 1, SAVED = 0;
 
-  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real*) { return c = s[0] = relu(a[0]); }
+  static inline Vec forward(const Vec* a, Vec& c, Vec*, const Real*) { return c = relu(a[0]); }
 
   static inline Vec backward(const Vec* s, Vec, Vec& dh, Vec& dc, Vec* a, const Real*, Vec*) {
     dc = dh = dh + dc;
