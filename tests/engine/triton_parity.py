@@ -8,7 +8,7 @@ from native_cells import CELLS, busy, errors, flat, given, parts
 
 from longlag.engine import eager, native, triton
 
-SHAPES = [(3, 1, 2, 5), (18, 7, 3, 17), (33, 4, 1, 16), (5, 25, 2, 8)]  # B, T, I, H
+SHAPES = [(3, 1, 2, 5), (18, 7, 3, 17), (33, 4, 1, 16), (5, 12, 2, 8)]  # B, T, I, H
 
 
 def off(cell, on, use):
