@@ -2,8 +2,7 @@
 
 What a step reads of x is worked out before, for all steps at once; so are, after the way back, the gradients of the
 weights: those are products that a GPU's own library does best. In between stands one loop over time, in which a step is
-the products of h, and of gates that are read, with the matrix of each gate, and the pointwise part. Its names and its
-order of gates are those of the native engine's ``updates.h``.
+the products of h, and of gates that are read, with the matrix of each gate, and the pointwise part of ``updates``.
 """
 
 # The bodies of these functions are Triton's, which reads their source: sizes in capitals are constants of the build.
@@ -12,19 +11,7 @@ order of gates are those of the native engine's ``updates.h``.
 import triton
 import triton.language as tl
 
-
-@triton.jit
-def _tanh(x):
-    """By e^−2|x| − 1, which does not overflow."""
-    e = tl.exp(-2.0 * tl.abs(x))
-    size = (1.0 - e) / (1.0 + e)
-    small = x * (1.0 - x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0 - x * x * (17.0 / 315.0))))  # it keeps its digits
-    return tl.where(tl.abs(x) < 0.1, small, tl.where(x < 0, -size, size))
-
-
-@triton.jit
-def _sigmoid(x):
-    return 1.0 / (1.0 + tl.exp(-x))
+from longlag.engine.triton.updates import backward, forward, sigmoid
 
 
 @triton.jit
@@ -67,125 +54,6 @@ def _back(d0, d1, d2, d3, matrix, K, units, H, OF_H: tl.constexpr):
     if OF_H > 3:
         sums += _through(d3, matrix + 3 * H * K, K, 1, units, H)
     return sums
-
-
-@triton.jit
-def _forward(CELL: tl.constexpr, z0, z1, z2, z3, c, p0, p1, p2):
-    """Return h and the memory after a step."""
-    if CELL == "Lstm" or CELL == "PeepholeLstm":
-        i, f, g = _sigmoid(z0 + p0 * c), _sigmoid(z1 + p1 * c), _tanh(z2)
-        c = f * c + i * g
-        h = _sigmoid(z3 + p2 * c) * _tanh(c)
-    elif CELL == "CoupledLstm":
-        f = _sigmoid(z0)
-        c = f * c + (1.0 - f) * _tanh(z1)
-        h = _sigmoid(z2) * _tanh(c)
-    elif CELL == "RefinedLstm":
-        f = _sigmoid(z0)
-        e = f + (2.0 * _sigmoid(z1) - 1.0) * f * (1.0 - f)
-        c = e * c + (1.0 - e) * _tanh(z2)
-        h = _sigmoid(z3) * _tanh(c)
-    elif CELL == "Block1997":
-        c += _sigmoid(z0) * (2.0 * _tanh(z2 * 0.5))
-        h = _sigmoid(z1) * _tanh(c * 0.5)
-    elif CELL == "Cell1997":
-        c += _sigmoid(z0) * _sigmoid(z1)
-        h = c
-    elif CELL == "ForgetBlock":
-        c = _sigmoid(z1) * c + _sigmoid(z0) * (2.0 * _tanh(z3 * 0.5))
-        h = _sigmoid(z2) * _tanh(c * 0.5)
-    elif CELL == "Gru":
-        z = _sigmoid(z1)
-        c = z * c + (1.0 - z) * _tanh(z3 + _sigmoid(z0) * z2)
-        h = c
-    elif CELL == "Rnn":
-        c = _tanh(z0)
-        h = c
-    else:  # Irnn
-        c = tl.where(z0 <= 0, 0.0, z0)  # nan stays nan
-        h = c
-    return h, c
-
-
-@triton.jit
-def _backward(
-    CELL: tl.constexpr,
-    z0,
-    z1,
-    z2,
-    z3,
-    before,
-    c,
-    dh,
-    dc,
-    p0,
-    p1,
-    p2,
-):
-    """Return the gradients of four pre-activations, and of the memory before; some cells have fewer."""
-    d1 = tl.zeros_like(dh)
-    d2, d3, on = d1, d1, d1
-    if CELL == "Lstm" or CELL == "PeepholeLstm":
-        i, f, g = _sigmoid(z0 + p0 * before), _sigmoid(z1 + p1 * before), _tanh(z2)
-        o, squashed = _sigmoid(z3 + p2 * c), _tanh(c)
-        d3 = dh * squashed * o * (1.0 - o)
-        dc = dc + dh * o * (1.0 - squashed * squashed) + d3 * p2
-        d0 = dc * g * i * (1.0 - i)
-        d1 = dc * before * f * (1.0 - f)
-        d2 = dc * i * (1.0 - g * g)
-        on = dc * f + d0 * p0 + d1 * p1
-    elif CELL == "CoupledLstm":
-        f, g, o, squashed = _sigmoid(z0), _tanh(z1), _sigmoid(z2), _tanh(c)
-        dc = dc + dh * o * (1.0 - squashed * squashed)
-        d0 = dc * (before - g) * f * (1.0 - f)
-        d1 = dc * (1.0 - f) * (1.0 - g * g)
-        d2 = dh * squashed * o * (1.0 - o)
-        on = dc * f
-    elif CELL == "RefinedLstm":
-        f, r, u, o, squashed = _sigmoid(z0), _sigmoid(z1), _tanh(z2), _sigmoid(z3), _tanh(c)
-        e = f + (2.0 * r - 1.0) * f * (1.0 - f)
-        dc = dc + dh * o * (1.0 - squashed * squashed)
-        of_f = dc * (before - u) * f * (1.0 - f)
-        d0 = of_f * (1.0 + (2.0 * r - 1.0) * (1.0 - 2.0 * f))
-        d1 = of_f * 2.0 * r * (1.0 - r)
-        d2 = dc * (1.0 - e) * (1.0 - u * u)
-        d3 = dh * squashed * o * (1.0 - o)
-        on = dc * e
-    elif CELL == "Block1997":
-        i, o, g = _sigmoid(z0), _sigmoid(z1), 2.0 * _tanh(z2 * 0.5)
-        power = tl.exp(-tl.abs(c))
-        slope = 4.0 * power / ((1.0 + power) * (1.0 + power))  # of tanh at c / 2, which keeps its digits
-        on = dc + dh * o * slope * 0.5
-        d0 = on * g * i * (1.0 - i)
-        d1 = dh * _tanh(c * 0.5) * o * (1.0 - o)
-        d2 = on * i * (1.0 - g * g * 0.25)
-    elif CELL == "Cell1997":
-        i, g = _sigmoid(z0), _sigmoid(z1)
-        on = dh + dc
-        d0 = on * g * i * (1.0 - i)
-        d1 = on * i * g * (1.0 - g)
-    elif CELL == "ForgetBlock":
-        i, f, o, g, squashed = _sigmoid(z0), _sigmoid(z1), _sigmoid(z2), 2.0 * _tanh(z3 * 0.5), _tanh(c * 0.5)
-        dc = dc + dh * o * (1.0 - squashed * squashed) * 0.5
-        d0 = dc * g * i * (1.0 - i)
-        d1 = dc * before * f * (1.0 - f)
-        d2 = dh * squashed * o * (1.0 - o)
-        d3 = dc * i * (1.0 - g * g * 0.25)
-        on = dc * f
-    elif CELL == "Gru":
-        r, z = _sigmoid(z0), _sigmoid(z1)
-        n = _tanh(z3 + r * z2)
-        whole = dh + dc
-        d3 = whole * (1.0 - z) * (1.0 - n * n)
-        d2 = d3 * r
-        d1 = whole * (before - n) * z * (1.0 - z)
-        d0 = d3 * z2 * r * (1.0 - r)
-        on = whole * z
-    elif CELL == "Rnn":
-        d0 = (dh + dc) * (1.0 - c * c)
-    else:  # Irnn
-        d0 = tl.where(c <= 0, 0.0, dh + dc)
-    return d0, d1, d2, d3, on
 
 
 @triton.jit
@@ -248,8 +116,8 @@ def forward_kernel(
                 z3 += _read(h_now, y0, y1, matrix + 3 * H * K, K, units, H, READ)
                 tl.store(z + here + 3 * H, z3, mask=mask)
         if READ == 2:
-            y0, y1 = tl.where(mask, _sigmoid(z0), 0.0), tl.where(mask, _sigmoid(z1), 0.0)
-        h_now, c_now = _forward(CELL, z0, z1, z2, z3, c_now, p0, p1, p2)
+            y0, y1 = tl.where(mask, sigmoid(z0), 0.0), tl.where(mask, sigmoid(z1), 0.0)
+        h_now, c_now = forward(CELL, z0, z1, z2, z3, c_now, p0, p1, p2)
         h_now, c_now = tl.where(mask, h_now, 0.0), tl.where(mask, c_now, 0.0)
         tl.store(h + start + (t + 1) * step + state, h_now, mask=mask)
         tl.store(c + start + (t + 1) * step + state, c_now, mask=mask)
@@ -312,9 +180,9 @@ def backward_kernel(
             z2 = _gate(z, here, 2, H, mask)
         if G > 3:
             z3 = _gate(z, here, 3, H, mask)
-        d0, d1, d2, d3, dc = _backward(CELL, z0, z1, z2, z3, before, after, dh, dc, p0, p1, p2)
+        d0, d1, d2, d3, dc = backward(CELL, z0, z1, z2, z3, before, after, dh, dc, p0, p1, p2)
         if READ == 2:
-            i, o = _sigmoid(z0), _sigmoid(z1)
+            i, o = sigmoid(z0), sigmoid(z1)
             d0, d1 = d0 + dy0 * i * (1.0 - i), d1 + dy1 * o * (1.0 - o)
         dc = tl.where(mask, dc, 0.0)
         d0, d1 = tl.where(mask, d0, 0.0), tl.where(mask, d1, 0.0)
