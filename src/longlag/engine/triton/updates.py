@@ -12,7 +12,7 @@ import triton.language as tl
 
 @triton.jit
 def tanh(x):
-    """Return tanh(x), by e^−2|x| − 1, which does not overflow."""
+    """Return the hyperbolic tangent, by e^−2|x| − 1, which does not overflow."""
     e = tl.exp(-2.0 * tl.abs(x))
     size = (1.0 - e) / (1.0 + e)
     small = x * (1.0 - x * x * (1.0 / 3.0 - x * x * (2.0 / 15.0 - x * x * (17.0 / 315.0))))  # it keeps its digits
