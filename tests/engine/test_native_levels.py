@@ -10,7 +10,7 @@ import pytest
 import torch
 from native_cells import CELLS, assert_parity, busy, given
 
-from longlag.cells import LSTMCell, PeepholeLSTMCell
+from longlag.cells import LSTM1997Cell, LSTMCell, PeepholeLSTMCell
 from longlag.engine import engine_for, native
 from longlag.engine.auto import Auto
 from longlag.engine.native.frame import Call
@@ -107,6 +107,29 @@ def test_the_functions_saturate(named, dtype):
     assert sigmoid(torch.zeros(1, dtype=dtype)).item() == 0.5
     nan = torch.tensor([float("nan"), 0.0], dtype=dtype)
     assert tanh(nan).isnan().tolist() == sigmoid(nan).isnan().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_slope_of_a_full_memory_keeps_its_digits_and_ends_at_zero(named, dtype):
+    """With weights of 0 a cell of 1997 gives h = ½ tanh(s / 2); in float32 1 − tanh² would be 0 from s = 18 on."""
+    cell = LSTM1997Cell(1, 1, truncate_gates=False).to(dtype)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.zero_()
+    far = {torch.float32: 87.0, torch.float64: 708.0}[dtype]
+
+    def slope(s):
+        s.requires_grad_()
+        state = torch.zeros(len(s), 1, dtype=dtype), (s[:, None], torch.zeros(len(s), 2, dtype=dtype))
+        h = native.unroll(cell, torch.zeros(len(s), 1, 1, dtype=dtype), state)[1][0]
+        return torch.autograd.grad(h.sum(), s)[0]
+
+    s = torch.linspace(-0.95 * far, 0.95 * far, 20_001, dtype=dtype)
+    wanted = 0.25 / np.cosh(s.numpy().astype(np.longdouble) / 2) ** 2
+    off = np.abs(slope(s).numpy().astype(np.longdouble) - wanted) / wanted
+    assert off.max() <= 8 * torch.finfo(dtype).eps
+    assert not slope(torch.tensor([1.1 * far, -1.1 * far, 1e30], dtype=dtype)).any()
+    assert slope(torch.tensor([float("nan")], dtype=dtype)).isnan().all()
 
 
 def test_instructions_that_are_not_there_are_refused(monkeypatch, forgotten):
