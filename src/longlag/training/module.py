@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from longlag.model import SequenceModel
 from longlag.task import Batch, Means, Task
-from longlag.training.lean import NoProfiler
+from longlag.training.lean import NoProfiler, signed
 from longlag.training.recent import Recent
 
 OptimizerFactory = Callable[[Iterable[Any]], Optimizer]
@@ -90,6 +90,7 @@ class SequenceModule(LightningModule):
             )
             self.record(norms)
 
+    @signed
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch.
 

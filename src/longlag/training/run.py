@@ -18,7 +18,7 @@ from longlag.model import SequenceModel
 from longlag.runs import RunFolder, Status
 from longlag.runs.status import FINISHED, State, now
 from longlag.task import Task
-from longlag.training.lean import Checkpoints, unprofiled
+from longlag.training.lean import Checkpoints, lean
 from longlag.training.log import logged_to
 from longlag.training.loggers import RunCard, WandbMirror
 from longlag.training.module import Diverged, OptimizerFactory, SequenceModule
@@ -111,7 +111,7 @@ class _Run:
         checkpoint = plan.folder.last_checkpoint if plan.folder.last_checkpoint.exists() else None
         self.loggers = plan.loggers(self._card(checkpoint is not None))
         self.module = SequenceModule(model, plan.task, plan.optimizer, plan.seed)
-        self.trainer = unprofiled(plan.make_trainer(self.loggers, self._callbacks()))
+        self.trainer = lean(plan.make_trainer(self.loggers, self._callbacks()), self.module)
         self.trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint)
         self.trainer.test(self.module, datamodule=plan.task, verbose=False)
 
