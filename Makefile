@@ -48,9 +48,10 @@ ray-check: setup  ## grids on a true Ray on this machine (brings 422 MB)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[ray]'
 	@$(BIN)/pytest -q -m cluster tests/cluster/test_ray.py
 
-triton-check: setup  ## the Triton kernels by their interpreter and their compiler, without a GPU (brings 286 MB)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .triton -c constraints.txt triton
-	@PYTHONPATH=.triton $(BIN)/pytest -q tests/engine/test_triton.py
+triton-check: setup  ## Triton's kernels, and flashrnn as a contender, without a GPU (brings 286 MB)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .triton -c constraints.txt \
+		triton flashrnn
+	@PYTHONPATH=.triton $(BIN)/pytest -q tests/engine/test_triton.py tests/benchmark/test_contenders.py -k 'triton or flashrnn'
 
 wheel: setup  ## build the wheel, install it elsewhere, train one step from an empty folder
 	@PYTHON=$(BIN)/python bash .ci/wheel-check

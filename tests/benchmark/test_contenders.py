@@ -38,8 +38,16 @@ RUNS = {
     "bare": {"lstm", "gru", "rnn", "irnn"},
     "jax": {"lstm", "gru", "rnn", "irnn"},
     "torchrecurrent": {"lstm_peephole"},
+    "flashrnn": {"lstm", "gru", "rnn"},
 }
-NEEDED = {"jax": "jax", "torchrecurrent": "torchrecurrent"}
+NEEDED = {"jax": "jax", "torchrecurrent": "torchrecurrent", "flashrnn": "flashrnn"}
+
+
+@pytest.fixture(autouse=True)
+def flashrnn_without_a_gpu(monkeypatch):
+    """Let it run by its own reference, in PyTorch, which takes and gives what its kernels do."""
+    monkeypatch.setattr(KINDS["flashrnn"], "backend", "vanilla")
+    monkeypatch.setattr(KINDS["flashrnn"], "device", "cpu")
 
 
 def given(cell, R=3):
@@ -92,10 +100,15 @@ def test_the_weights_are_the_same_numbers_for_all():
         torch.testing.assert_close(end, ends[1], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "cell"), [("jax", "lstm"), ("torchrecurrent", "lstm_peephole")])
+@pytest.mark.parametrize(("name", "cell"), [("jax", "lstm"), ("torchrecurrent", "lstm_peephole"), ("flashrnn", "gru")])
 def test_what_is_not_installed_is_left_out(monkeypatch, name, cell):
     monkeypatch.setitem(sys.modules, NEEDED[name], None)
     assert KINDS[name].refusal(given(cell)) == "not installed"
+
+
+def test_flashrnn_is_measured_where_its_kernels_run(monkeypatch):
+    monkeypatch.setattr(KINDS["flashrnn"], "device", "cuda")
+    assert KINDS["flashrnn"].refusal(given("lstm")) == "measured on a GPU alone"
 
 
 def test_without_a_library_the_native_engine_cannot_be_made(no_native):

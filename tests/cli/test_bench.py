@@ -153,7 +153,7 @@ def test_ctrl_c_prints_and_saves_what_was_measured(tmp_path):
         (["threads=100000"], "threads=100000: there are "),
         (["device=tpu"], "device must be one of cpu, cuda; got 'tpu'"),
         (["compile=perhaps"], "compile must be one of true, false; got 'perhaps'"),
-        (["contenders=eagre"], "no contender 'eagre'; there are: native, triton, eager, torch, scan, bare, jax, "),
+        (["contenders=eagre"], "no contender 'eagre'; there are: native, triton, eager, torch, scan, bare, flashrnn, "),
         (["cell=lstn"], "no cell 'lstn'; there are: "),
         (["cell.hidden_size=3"], "cell.hidden_size=3: H=… says it"),
         (["cell.hiden=3"], "no key 'cell.hiden'"),

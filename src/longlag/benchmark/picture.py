@@ -22,6 +22,7 @@ _LOOKS = {
     "bare": ("#cc79a7", "v"),
     "jax": ("#56b4e9", "D"),
     "torchrecurrent": ("#8a8f98", "X"),
+    "flashrnn": ("#b08d2f", "p"),
     "compile": ("#7f3c8d", "*"),
 }
 _OTHER = ("#5f6670", "h")
