@@ -8,7 +8,7 @@ from torch import nn
 
 from longlag.cells import CoupledLSTMCell, GRUCell, IRNNCell, LSTMCell, RNNCell
 from longlag.engine import eager, engine_for
-from longlag.engine.torch_modules import from_torch, to_torch, unroll
+from longlag.engine.torch_modules import exact_as_products, from_torch, to_torch, unroll
 
 CELLS = [LSTMCell, GRUCell, RNNCell, IRNNCell]
 SHAPES = [tuple(random.Random(k).choice(range(1, most)) for most in (9, 40, 7, 20)) for k in range(8)]  # B, T, I, H
@@ -133,3 +133,16 @@ def test_what_has_no_fused_module_is_refused():
 def test_a_module_that_is_no_single_cell_is_refused(module):
     with pytest.raises(ValueError, match="one layer, one direction, biases and no projection"):
         from_torch(module)
+
+
+@pytest.mark.parametrize(("products", "rounds"), [("highest", False), ("high", True)])
+def test_cudnn_rounds_factors_only_where_products_do(monkeypatch, products, rounds):
+    """Which PyTorch's default for it does not: it would take ten bits of the weights, and say float32."""
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # as a process begins
+    try:
+        torch.set_float32_matmul_precision(products)
+        exact_as_products()
+        assert torch.backends.cudnn.allow_tf32 is rounds
+    finally:
+        torch.set_float32_matmul_precision(before)

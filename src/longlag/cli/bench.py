@@ -41,7 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         " are installed JAX (jax), torchrecurrent and, on a GPU, flashrnn. All have the same weights and sequences; the"
         " gradient of each is held to the eager loop's in float64 first, and one that is off by more than 1e-4 is not"
         " timed. Then they are measured in turn, in rounds, another one first in each, and beside them matrix products:"
-        " what a step would take at the best rate of those is the floor. Ctrl-C ends it with what is measured by then.",
+        " what a step would take at the best rate of those is the floor. At long lags torch has this process keep what"
+        " memory is freed, from which bare gains too: contenders=bare measures it without. Ctrl-C ends it with what is"
+        " measured by then.",
         ["longlag bench", "longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1,16,64 --png speed.png",
          "longlag bench 'cell=glob(*)' H=32 contenders=eager,scan,native --json -"],
     )  # fmt: skip

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from longlag.cells import Cell, GRUCell, IRNNCell, LSTMCell, RNNCell, State
+from longlag.engine.allocator import keep_freed_memory
 
 Fused = LSTMCell | GRUCell | RNNCell | IRNNCell
 _FUSED = get_args(Fused)
+_MUCH = 2**19  # numbers in the hidden states of all steps: beyond, a call wants tens of megabytes
 #: weight_ih, weight_hh, bias_ih, bias_hh, as PyTorch names them
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -47,6 +49,10 @@ def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, S
         The hidden states of all steps [B, T, H], and the final state.
 
     """
+    if x.is_cuda:
+        exact_as_products()
+    elif x.shape[0] * x.shape[1] * cell.hidden_size > _MUCH:
+        keep_freed_memory()
     if state is None:
         state = cell.initial_state(x.shape[0], device=x.device, dtype=x.dtype)
     weights = _torch_weights(cell)
@@ -60,6 +66,15 @@ def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, S
     )
     hidden, h = fused(x, h, weights, *options)
     return hidden, (h[0], h[0])
+
+
+def exact_as_products() -> None:
+    """Let cuDNN be as exact in float32 as PyTorch's own products are, in this process from now on.
+
+    Of itself it rounds what it multiplies to ten bits (TF32), where products do that only if they are told to, by
+    ``torch.set_float32_matmul_precision``. It must last until the way back, which does the same.
+    """
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32
 
 
 def to_torch(cell: Cell) -> nn.RNNBase:

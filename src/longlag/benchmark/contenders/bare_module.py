@@ -18,6 +18,7 @@ class BareModule(TorchContender):
 
     def __init__(self, given: Given) -> None:
         super().__init__(given)
+        torch_modules.exact_as_products()
         self._modules = [torch_modules.to_torch(cell) for cell in given.cells]
         self._leaves = [
             {"x": x.clone().requires_grad_(), **dict(module.named_parameters())}
