@@ -17,7 +17,7 @@ _GRADIENTS = ("d_x", "d_h0", "d_c0", "d_weights", "d_biases", "d_peepholes")
 
 
 class _Problem(ctypes.Structure):
-    """What the kernel is told; ``kernel.cpp`` says what each is."""
+    """What the kernel is told; ``problem.h`` says what each is."""
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("runs", "batch", "steps", "inputs", "hidden", "threads", "cut")),

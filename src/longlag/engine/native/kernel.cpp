@@ -1,172 +1,15 @@
 // Recurrent cells over time, forward and by exact backpropagation through time: an affine map and a pointwise update.
 //
-// Built once for each type of number, vector size and cell: REAL_BITS, VECTOR_BYTES and CELL say which. B sequences are
-// dealt out to blocks of ROWS, which know nothing of each other until the gradient of the weights is summed. In a block
-// the lanes of a vector are sequences, so the gates of a unit meet in registers, and the weights are broadcast. Only the
-// product that gives the gradient of the weights has units as lanes; for it h is kept in rows too. Blocks form groups,
-// and each group sums its own gradient: the sums depend on B alone, not on the number of threads or of runs.
+// Built once for each type of number, vector size and cell: REAL_BITS, VECTOR_BYTES and CELL say which. In a block the
+// lanes of a vector are sequences, so the gates of a unit meet in registers, and the weights are broadcast. Only the
+// product that gives the gradient of the weights has units as lanes; for it h is kept in rows too.
 
-#include "updates.h"
+#include "products.h"
+#include "threads.h"
 
-#include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
-#include <new>
-#include <thread>
-#include <vector>
-
-#ifndef CELL
-#define CELL Lstm
-#endif
-using Cell = CELL;
 
 namespace {
-
-using Int = int64_t;
-
-constexpr bool WIDE = VECTOR_BYTES == 64;        // which has 32 registers instead of 16
-constexpr int G = Cell::GATES, OF_H = Cell::OF_H, S = Cell::SAVED, P = Cell::PEEPHOLES;
-constexpr int Q = 1 + Cell::READ;                // what the next step reads of a unit: h, and these gates
-constexpr int NB = 2, ROWS = NB * LANES;         // vectors and sequences of a block
-constexpr int U = (WIDE ? 8 : 4) / G > 0 ? (WIDE ? 8 : 4) / G : 1;  // units whose gates are in registers together
-constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are in registers together
-constexpr int CHUNK = 4;                         // steps whose weight gradients have a sum of their own, which is then added
-constexpr Int GROUPS = 8;                        // at most
-
-constexpr Int FEW = 8;                            // columns of x and bias whose gradient is summed in lanes
-
-inline Vec loose(const Real* at) { return *reinterpret_cast<const LooseVec*>(at); }
-
-constexpr Int up(Int n, Int to) { return (n + to - 1) / to * to; }
-
-}  // namespace
-
-// All arrays are dense but for x and d_out, whose strides are given in numbers; the last axis of all is dense.
-struct Problem {
-  Int runs, batch, steps, inputs, hidden, threads;
-  Int cut;  // 1: no error goes back through what is read of the step before; 2: nor through peepholes but the last, which
-            // sees the new memory
-  const Real *weights, *biases, *peepholes;  // [R, G, H, Q·H + I], [R, G, H], [R, P, H]
-  const Real* x;                     // [R, B, T, I]
-  Int x_run, x_row, x_step;
-  const Real *h0, *c0;               // [R, B, Q·H] and [R, B, H], or null for zeros
-  Real* h;                           // [R, T + 1, Bp, Zp], with h0 first
-  Real* saved;                       // [R, Bp / ROWS, T, Hu, S, ROWS], or null if there is no way back or S is 0
-  Real *h_end, *c_end;               // [R, B, Q·H] and [R, B, H], or null
-  const Real* d_out;                 // [R, B, T, H], or null for zeros
-  Int d_run, d_row, d_step;
-  const Real *d_h_end, *d_c_end;     // as those, or null for zeros
-  Real *d_weights, *d_biases, *d_peepholes;  // as those, or all null
-  Real *d_x, *d_h0, *d_c0;           // [R, B, T, I], [R, B, Q·H], [R, B, H], or null
-  void (*parallel)(void (*)(void*), void*, unsigned, unsigned);  // GOMP_parallel of PyTorch's own OpenMP, or null
-  Real *flow_h, *flow_c;             // the whole gradients of all states, [R, Bp / ROWS, T, Hu, ROWS], or null
-};
-
-namespace {
-
-// Aligned memory, zero at the start.
-class Scratch {
- public:
-  explicit Scratch(size_t count) {
-    const size_t bytes = up(Int(count * sizeof(Real)), 64);
-    start_ = static_cast<Real*>(std::aligned_alloc(64, std::max<size_t>(bytes, 64)));
-    if (!start_) throw std::bad_alloc();
-    std::memset(start_, 0, bytes);
-  }
-  ~Scratch() { std::free(start_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  Real* get() const { return start_; }
-  Vec* vectors() const { return reinterpret_cast<Vec*>(start_); }
-
- private:
-  Real* start_;
-};
-
-struct Sizes {
-  Int R, B, T, I, H, Hu, Z, Zp, Ip, N, Np, blocks, groups, Bp;
-
-  explicit Sizes(const Problem& p)
-      : R(p.runs), B(p.batch), T(p.steps), I(p.inputs), H(p.hidden), Hu(up(H, U)), Z(Q == 1 ? H : Q * Hu),
-        Zp(up(Z, LANES)), Ip(up(I + 1, LANES)), N(Hu * G), Np(up(N, J)), blocks((B + ROWS - 1) / ROWS),
-        groups(std::clamp<Int>(blocks, 1, GROUPS)), Bp(blocks * ROWS) {}
-  template <class Work>
-  void each_block(Int group, const Work& work) const {
-    for (Int block = group * blocks / groups; block < (group + 1) * blocks / groups; block++) work(block);
-  }
-  Int rows(Int block) const { return std::min<Int>(ROWS, B - block * ROWS); }
-  // Which of the N pre-activations is that of a unit and a gate: first come, unit by unit, those of the gates that read h
-  Int at(Int unit, int gate) const {
-    return gate < OF_H ? unit * OF_H + gate : Hu * OF_H + unit * (G - OF_H) + gate - OF_H;
-  }
-  Int of_h() const { return Hu * OF_H; }
-  // A row of the weights, Q·H + I columns, has its place among Z + I: each of the Q begins at a multiple of Hu
-  Int columns() const { return Q * H + I; }
-  Int place(Int column) const {
-    if (Q == 1) return column;
-    return column < Q * H ? column / H * Hu + column % H : Z + column - Q * H;
-  }
-};
-
-#define ONCE __attribute__((noinline))  // or the transposes, which are long, would be compiled at every call
-
-// Rows [rows, count] as lanes [count, ROWS]. Lanes that are over: the last row again, which is as finite as it is.
-ONCE void to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
-  Int k = 0;
-  for (; k + LANES <= count; k += LANES)
-    for (int v = 0; v < NB; v++) {
-      Vec square[LANES];
-      for (int row = 0; row < LANES; row++) square[row] = loose(from + std::min<Int>(v * LANES + row, rows - 1) * stride + k);
-      transpose(square);
-      for (int j = 0; j < LANES; j++) *reinterpret_cast<Vec*>(lanes + (k + j) * ROWS + v * LANES) = square[j];
-    }
-  for (Int row = 0; row < ROWS; row++)
-    for (Int j = k; j < count; j++) lanes[j * ROWS + row] = from[std::min(row, rows - 1) * stride + j];
-}
-
-// The same added, and nothing to the lanes that are over.
-ONCE void add_to_lanes(const Real* from, Int stride, Int rows, Int count, Real* lanes) {
-  Int k = 0;
-  for (; k + LANES <= count; k += LANES)
-    for (int v = 0; v < NB; v++) {
-      Vec square[LANES];
-      for (int row = 0; row < LANES; row++)
-        square[row] = v * LANES + row < rows ? loose(from + (v * LANES + row) * stride + k) : Vec{};
-      transpose(square);
-      for (int j = 0; j < LANES; j++) *reinterpret_cast<Vec*>(lanes + (k + j) * ROWS + v * LANES) += square[j];
-    }
-  for (Int row = 0; row < rows; row++)
-    for (Int j = k; j < count; j++) lanes[j * ROWS + row] += from[row * stride + j];
-}
-
-ONCE void to_rows(const Real* lanes, Int rows, Int count, Real* to, Int stride) {
-  Int k = 0;
-  for (; k + LANES <= count; k += LANES)
-    for (int v = 0; v < NB; v++) {
-      Vec square[LANES];
-      for (int j = 0; j < LANES; j++) square[j] = *reinterpret_cast<const Vec*>(lanes + (k + j) * ROWS + v * LANES);
-      transpose(square);
-      for (int row = 0; row < LANES && v * LANES + row < rows; row++)
-        *reinterpret_cast<LooseVec*>(to + (v * LANES + row) * stride + k) = square[row];
-    }
-  for (Int row = 0; row < rows; row++)
-    for (Int j = k; j < count; j++) to[row * stride + j] = lanes[j * ROWS + row];
-}
-
-// sums[m, v] += Σ_k weights[k, m] · lanes[k, v], for the first OF of every EACH of the M sums
-template <int OF, int EACH, int M>
-inline __attribute__((always_inline)) void product(
-    const Real* weights, const Vec* lanes, Int count, Vec (&sums)[M][NB], Int stride = M / EACH * OF) {
-  if constexpr (OF > 0)
-    for (Int k = 0; k < count; k++, weights += stride, lanes += NB) {
-#pragma GCC unroll 16
-      for (int m = 0; m < M / EACH * OF; m++)
-#pragma GCC unroll 4
-        for (int v = 0; v < NB; v++) sums[m / OF * EACH + m % OF][v] += weights[m] * lanes[v];
-    }
-}
 
 // The weights of U units at a time: the bias, those of h [Z, U · OF_H], those of x [I, U · G].
 Int panel(const Sizes& n) { return U * (n.Z * OF_H + (n.I + 1) * G); }
@@ -274,53 +117,6 @@ void forward_block(const Problem& p, const Sizes& n, Int run, Int block, const W
   if (p.c_end) to_rows(reinterpret_cast<Real*>(c), rows, n.H, p.c_end + first * n.H, n.H);
 }
 
-// sums [Np, width] += dₛ · rowsₛ for the steps s, in V · LANES of its columns; dₛ is [Np, ROWS], rowsₛ [ROWS, width].
-template <int V>
-void outer_products(const Real* const* d, const Real* const* rows, Int steps, Int Np, Real* sums, Int width) {
-  for (Int n = 0; n < Np; n += J) {
-    Vec acc[J][V] = {};
-    for (Int s = 0; s < steps; s++) {
-      const Real *from = d[s] + n * ROWS, *row = rows[s];
-      for (int b = 0; b < ROWS; b++, row += width) {
-        Vec z[V];
-        for (int v = 0; v < V; v++) z[v] = *reinterpret_cast<const Vec*>(row + v * LANES);
-#pragma GCC unroll 16
-        for (int j = 0; j < J; j++)
-#pragma GCC unroll 4
-          for (int v = 0; v < V; v++) acc[j][v] += from[j * ROWS + b] * z[v];
-      }
-    }
-    for (int j = 0; j < J; j++)
-      for (int v = 0; v < V; v++) *reinterpret_cast<Vec*>(sums + (n + j) * width + v * LANES) += acc[j][v];
-  }
-}
-
-void all_outer_products(const Real* const* d, const Real* const* rows, Int steps, Int width, Int Np, Real* sums) {
-  for (Int k = 0; k < width; k += 2 * LANES) {
-    const Real* at[CHUNK];
-    for (Int s = 0; s < steps; s++) at[s] = rows[s] + k;
-    if (k + LANES < width) outer_products<2>(d, at, steps, Np, sums + k, width);
-    else outer_products<1>(d, at, steps, Np, sums + k, width);
-  }
-}
-
-// sums [Np, columns, LANES] += Σ_v dₛ ⊙ lanesₛ for the steps s, the lanes [columns, ROWS] a step.
-void inner_products(const Real* const* d, const Real* const* lanes, Int steps, Int columns, Int Np, Real* sums) {
-  constexpr int AT_ONCE = 4;
-  static_assert(J % AT_ONCE == 0);
-  Vec* sum = reinterpret_cast<Vec*>(sums);
-  for (Int n = 0; n < Np; n += AT_ONCE)
-    for (Int k = 0; k < columns; k++) {
-      Vec acc[AT_ONCE] = {};
-      for (Int s = 0; s < steps; s++) {
-        const Vec *one = reinterpret_cast<const Vec*>(d[s] + n * ROWS), *other = reinterpret_cast<const Vec*>(lanes[s] + k * ROWS);
-        for (int v = 0; v < NB; v++)
-          for (int j = 0; j < AT_ONCE; j++) acc[j] += one[j * NB + v] * other[v];
-      }
-      for (int j = 0; j < AT_ONCE; j++) sum[(n + j) * columns + k] += acc[j];
-    }
-}
-
 // What a group sums up, all in one array.
 struct Sums {
   Real *recurrent;  // of the weights of h and gates [Np, Zp]
@@ -333,15 +129,6 @@ struct Sums {
   static bool few(const Sizes& n) { return n.I + 1 <= FEW; }
   static Int inputs_width(const Sizes& n) { return few(n) ? (n.I + 1) * LANES : n.Ip; }
 };
-
-// The gradient of M columns of [h, gates, x], of those J for which the weights are packed.
-template <int M>
-inline void back_through(const Real* packed, const Vec* d, Int count, Vec* dz) {
-  Vec acc[M][NB] = {};
-  product<M, M>(packed, d, count, acc, J);
-  for (int m = 0; m < M; m++)
-    for (int v = 0; v < NB; v++) dz[m * NB + v] = acc[m][v];
-}
 
 void backward_block(const Problem& p, const Sizes& n, Int run, Int block, const Weights& weights, const Sums& sums) {
   const Real *packed = weights.matrix.get(), *peepholes = weights.peepholes.get();
@@ -459,47 +246,6 @@ void gather(const Problem& p, const Sizes& n, Int run, const std::unique_ptr<Scr
   for (Int unit = 0; unit < n.H; unit++)
     for (int k = 0; k < P; k++)
       p.d_peepholes[(run * P + k) * n.H + unit] = across(from.peepholes + (unit * P + k) * ROWS, ROWS);
-}
-
-// Pieces of work that are taken one by one by whoever is free.
-template <class Work>
-struct Share {
-  const Work& work;
-  const Int count;
-  std::atomic<Int> next{0};
-  std::atomic<int> failed{0};
-
-  Share(const Work& work, Int count) : work(work), count(count) {}
-
-  static void serve(void* share) { static_cast<Share*>(share)->serve(); }
-
-  void serve() {
-    try {
-      for (Int k = next++; k < count; k = next++) work(k);
-    } catch (...) {  // there is no memory
-      failed = 1;
-    }
-  }
-};
-
-// Do count pieces of work on the threads of p, this one among them; 0 if all went well. PyTorch's own threads are the
-// best ones: for a while after each of its operations they wait in a loop, which takes a core from any others.
-template <class Work>
-int shared_out(const Problem& p, Int count, const Work& work) {
-  Share<Work> share(work, count);
-  const Int threads = std::min(p.threads, count);
-  if (threads > 1 && p.parallel) {
-    p.parallel(Share<Work>::serve, &share, threads, 0);
-    return share.failed;
-  }
-  std::vector<std::thread> others;
-  try {
-    for (Int k = 1; k < threads; k++) others.emplace_back([&] { share.serve(); });
-  } catch (...) {  // fewer threads then
-  }
-  share.serve();
-  for (std::thread& other : others) other.join();
-  return share.failed;
 }
 
 // 0 if all went well.

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 _HERE = Path(__file__).parent
-_SOURCES = ("lanes.h", "updates.h", "kernel.cpp")
+_SOURCES = ("lanes.h", "updates.h", "problem.h", "products.h", "threads.h", "kernel.cpp")
 _FLAGS = (
     "-std=c++17",
     "-O3",

@@ -3,11 +3,13 @@
 // A cell has GATES pre-activations a unit, each an affine map of [h, x], in the order in which they are packed; only the
 // first OF_H of them read h, the others x alone. Of the gates the first READ are read by all units at the next step, after
 // h: they are logistic, and saved right after the memory. It may have PEEPHOLES, weights from the unit's own cell state.
-// Forward it is given the pre-activations a and the memory c, which it replaces, and returns h; what the way back needs
-// is put into s, SAVED vectors, the new memory first; a cell that saves nothing finds h in s[0]. Backward it is given dh, what has reached h, and dc, what has
-// reached c by way of the next step. It replaces dh and dc by the whole gradients of h and c, puts those of the
-// pre-activations into a (what has reached a gate by being read is added there), and returns what goes on to the memory
-// before.
+//
+// Forward it is given the pre-activations a and the memory c, which it replaces, and returns h; what the way back needs is
+// put into s, SAVED vectors, the new memory first; a cell that saves nothing finds h in s[0].
+//
+// Backward it is given dh, what has reached h, and dc, what has reached c by way of the next step. It replaces dh and dc by
+// the whole gradients of h and c, puts those of the pre-activations into a (what has reached a gate by being read is added
+// there), and returns what goes on to the memory before.
 #pragma once
 
 #include "lanes.h"
