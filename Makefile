@@ -97,8 +97,9 @@ bench-engines: setup  ## the tables of docs/benchmarks.md: every way to run a ce
 	@$(BIN)/longlag bench rounds=5 --md - --png docs/pictures/speed.png
 	@$(BIN)/longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1 contenders=native,eager,bare rounds=5 --md -
 	@$(BIN)/longlag bench cell=lstm H=128 B=128 T=100 R=1 contenders=native,eager,bare rounds=5 --md -
-	@$(BIN)/longlag bench cell=lstm H=16,64 B=32 T=100 R=2,16,64 threads=2 contenders=native rounds=5 --md -
-	@$(BIN)/longlag bench cell=lstm H=16,64 B=32 T=100 R=2,16,64 threads=1 contenders=native rounds=5 --md -
+	@$(BIN)/longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1 contenders=torch rounds=5 --md -
+	@$(BIN)/longlag bench cell=lstm H=128 B=128 T=100 R=1 contenders=torch rounds=5 --md -
+	@$(BIN)/python bench/threads.py
 	@$(BIN)/longlag bench cell=min_lstm,min_gru,lru H=32 B=32,256 T=100,1000 R=1 --md -
 
 bench-grid: setup  ## a grid of 16 default runs, one after the other against several at once; 500 runs looked at
