@@ -51,7 +51,7 @@ ray-check: setup  ## grids on a true Ray on this machine (brings 422 MB)
 triton-check: setup  ## Triton's kernels, and flashrnn as a contender, without a GPU (brings 286 MB)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .triton -c constraints.txt \
 		triton flashrnn
-	@PYTHONPATH=.triton $(BIN)/pytest -q tests/engine/test_triton.py tests/benchmark/test_contenders.py -k 'triton or flashrnn'
+	@OMP_NUM_THREADS=1 PYTHONPATH=.triton $(BIN)/pytest -n 2 -q tests/engine/test_triton.py tests/benchmark/test_contenders.py -k 'triton or flashrnn'
 
 wheel: setup  ## build the wheel, install it elsewhere, train one step from an empty folder
 	@PYTHON=$(BIN)/python bash .ci/wheel-check

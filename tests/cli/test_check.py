@@ -129,9 +129,8 @@ def test_a_wrong_cell_of_the_readers_own_exits_with_1(longlag, wrong_cells):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["NotAdditive", "SwappedInputAndForget", "ScalesTheGradient", "DetachesTheState"])
-def test_wrong_cells_that_do_not_learn_either(longlag, wrong_cells, name):
-    said = longlag("check", "--exercise", f"cell._target_=wrong_cells.{name}")
+def test_a_wrong_cell_that_does_not_learn_either(longlag, wrong_cells):
+    said = longlag("check", "--exercise", "cell._target_=wrong_cells.NotAdditive")
     assert said.code == 1
     assert lines(said)[1].startswith("(2) fail ")
 

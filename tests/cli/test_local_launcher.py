@@ -306,7 +306,7 @@ def test_a_run_of_two_processes_takes_two_slots(longlag, tiny, meeting, tmp_path
 @pytest.mark.slow
 def test_runs_of_two_processes_give_what_they_give_alone(longlag, tiny):
     """And where there is less room than a run has processes, that is said."""
-    grid = ("-m", *tiny, "trainer=ddp_cpu,cpu", "seed=0,1")
+    grid = ("-m", *tiny, "trainer=ddp_cpu,cpu")
     assert longlag("train", *grid, "study=one").code == 0
     for jobs, line in ((1, "runs alone, on 2 processes; there is room for 1\n"), (3, "")):
         said = longlag("train", *grid, f"study={jobs}", "hydra/launcher=local", f"hydra.launcher.jobs={jobs}")

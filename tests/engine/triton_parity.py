@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 
 import torch
 from native_cells import CELLS, busy, errors, flat, given, parts
@@ -73,7 +74,7 @@ def twice():
 
 
 found = {}
-for name in CELLS:
+for name in list(CELLS)[int(sys.argv[1]) :: 2]:
     worst = {}
     for seed, (B, T, I, H) in enumerate(SHAPES):  # noqa: E741 -- the field's names
         cell = busy(name, I, H, seed)
