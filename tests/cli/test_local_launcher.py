@@ -219,14 +219,8 @@ CUT = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        "SIGINT",
-        pytest.param("SIGTERM in the background", marks=pytest.mark.slow),
-        pytest.param("SIGKILL", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM in the background", "SIGKILL"])
 def test_a_command_that_is_ended_leaves_no_process_and_goes_on(longlag, tmp_path, how):
     """Asked to stop, each run saves its step; after SIGKILL, each goes on from its last validation."""
     study = tmp_path / "outputs" / "cut"
