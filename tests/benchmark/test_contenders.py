@@ -1,5 +1,6 @@
 """Every contender finds the gradient of the eager loop in float64, for every run."""
 
+import importlib
 import sys
 
 import pytest
@@ -73,7 +74,7 @@ def test_a_contender_finds_the_gradient_of_every_run(name, cell):
 def test_the_compiled_step_finds_the_gradient_too(cell):
     """Twelve steps: ten of them compiled."""
     on = given(cell, R=2)
-    contender = KINDS["compile"](on)
+    contender = KINDS["compiled"](on)
     for run in (0, 1):
         contender.forward(run)
         assert relative_error(contender.gradients(run), on.reference(run)) < 1e-5
@@ -109,6 +110,20 @@ def test_what_is_not_installed_is_left_out(monkeypatch, name, cell):
 def test_flashrnn_is_measured_where_its_kernels_run(monkeypatch):
     monkeypatch.setattr(KINDS["flashrnn"], "device", "cuda")
     assert KINDS["flashrnn"].refusal(given("lstm")) == "measured on a GPU alone"
+
+
+def test_a_package_that_finds_no_cuda_is_left_out(monkeypatch):
+    def none(name):
+        raise OSError("CUDA_HOME environment variable is not set.\nPlease set it")
+
+    monkeypatch.setattr(importlib, "import_module", none)
+    assert KINDS["flashrnn"].refusal(given("lstm")) == "cannot be imported: CUDA_HOME environment variable is not set."
+
+
+def test_pytorchs_own_module_is_as_exact_as_its_products_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    KINDS["bare"](given("lstm"))
+    assert torch.backends.cudnn.allow_tf32 is False
 
 
 def test_without_a_library_the_native_engine_cannot_be_made(no_native):

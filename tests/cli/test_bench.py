@@ -111,12 +111,12 @@ def test_compile_takes_part_when_it_is_asked_to(longlag, monkeypatch):
     """Nothing is compiled: who takes part is looked at."""
     seen = []
     monkeypatch.setattr("longlag.cli.bench._measure", lambda plan, *_: seen.append([k.name for k in plan.contenders]))
-    for asked in ((), ("compile=true",), ("contenders=compile,eager",), ("contenders=eager", "compile=True")):
+    for asked in ((), ("compile=true",), ("contenders=compiled,eager",), ("contenders=eager", "compile=True")):
         longlag("bench", "cell=lstm", *SMALL, *asked)
     usual, every, *few = seen
-    assert "compile" not in usual
-    assert every == [*usual, "compile"]
-    assert few == [["eager", "compile"]] * 2
+    assert "compiled" not in usual
+    assert every == [*usual, "compiled"]
+    assert few == [["eager", "compiled"]] * 2
 
 
 def test_compile_is_said_to_be_left_out(longlag):

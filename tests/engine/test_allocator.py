@@ -1,4 +1,4 @@
-"""At long lags PyTorch's fused functions get memory that this process has had before."""
+"""Where PyTorch's fused functions want much memory, they get what this process has had before."""
 
 import platform
 import subprocess
@@ -36,6 +36,6 @@ def pages_and_gradients(way):
 def test_a_long_lag_takes_no_new_pages_at_each_call():
     kept, gradients = pages_and_gradients("kept")
     given_back, same = pages_and_gradients("as it is")
-    assert given_back > 10_000  # 40 MB
+    assert given_back > 1000  # or 40,000, where pages are not huge
     assert kept < given_back / 20
     assert gradients == same

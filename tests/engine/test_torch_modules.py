@@ -1,6 +1,8 @@
 """PyTorch's fused modules give what the eager loop gives, at random shapes, and weights convert exactly both ways."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 
 from longlag.cells import CoupledLSTMCell, GRUCell, IRNNCell, LSTMCell, RNNCell
 from longlag.engine import eager, engine_for
-from longlag.engine.torch_modules import exact_as_products, from_torch, to_torch, unroll
+from longlag.engine.torch_modules import from_torch, to_torch, unroll
 
 CELLS = [LSTMCell, GRUCell, RNNCell, IRNNCell]
 SHAPES = [tuple(random.Random(k).choice(range(1, most)) for most in (9, 40, 7, 20)) for k in range(8)]  # B, T, I, H
@@ -135,14 +137,40 @@ def test_a_module_that_is_no_single_cell_is_refused(module):
         from_torch(module)
 
 
-@pytest.mark.parametrize(("products", "rounds"), [("highest", False), ("high", True)])
-def test_cudnn_rounds_factors_only_where_products_do(monkeypatch, products, rounds):
-    """Which PyTorch's default for it does not: it would take ten bits of the weights, and say float32."""
+class OnGPU(torch.Tensor):
+    """A tensor that says so, and is not."""
+
+    is_cuda = True
+
+
+@pytest.fixture
+def precisions(monkeypatch):
+    """PyTorch's settings of precision as a process begins with them, and put back."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     before = torch.get_float32_matmul_precision()
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # as a process begins
-    try:
-        torch.set_float32_matmul_precision(products)
-        exact_as_products()
-        assert torch.backends.cudnn.allow_tf32 is rounds
-    finally:
-        torch.set_float32_matmul_precision(before)
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.parametrize(("products", "may_round"), [("highest", False), ("high", True)])
+def test_on_a_gpu_cudnn_may_round_to_tf32_only_where_products_may(precisions, products, may_round):
+    """PyTorch's own default lets cuDNN take ten bits of each weight of a float32 model, and products all of them."""
+    torch.set_float32_matmul_precision(products)
+    unroll(LSTMCell(2, 3), torch.zeros(1, 4, 2).as_subclass(OnGPU))
+    assert torch.backends.cudnn.allow_tf32 is may_round
+
+
+def test_on_the_cpu_nothing_is_set(precisions):
+    unroll(LSTMCell(2, 3), torch.zeros(1, 4, 2))
+    assert torch.backends.cudnn.allow_tf32 is True
+
+
+def test_who_uses_the_newer_settings_is_left_alone():
+    """In a process of its own, which cannot go back to the older ones."""
+    newer = (
+        "import torch\nfrom longlag.engine.torch_modules import exact_as_products\n"
+        "if not hasattr(torch.backends.cudnn, 'rnn'): raise SystemExit\n"
+        "torch.backends.cuda.matmul.fp32_precision = 'tf32'\ntorch.backends.cudnn.rnn.fp32_precision = 'ieee'\n"
+        "exact_as_products()\nassert torch.backends.cudnn.rnn.fp32_precision == 'ieee'\n"
+    )
+    subprocess.run([sys.executable, "-c", newer], check=True)

@@ -9,6 +9,7 @@ from lightning.pytorch.profilers import PassThroughProfiler, SimpleProfiler
 from printed import runs
 
 from longlag.training.lean import Checkpoints, NoProfiler, lean, signed
+from longlag.training.module import SequenceModule
 from longlag.training.run import train_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:The `srun` command is available")  # on a machine with SLURM
@@ -98,5 +99,6 @@ def test_a_signature_that_is_kept_is_the_one_that_the_function_has():
 
     before = inspect.signature(step)
     assert signed(step) is step
-    assert inspect.signature(step) == before
+    assert step.__signature__ == before
     assert inspect.getfullargspec(step).args == ["self", "batch", "batch_idx"]
+    assert SequenceModule.training_step.__signature__.parameters.keys() == {"self", "batch", "batch_idx"}

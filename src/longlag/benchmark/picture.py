@@ -23,7 +23,7 @@ _LOOKS = {
     "jax": ("#56b4e9", "D"),
     "torchrecurrent": ("#8a8f98", "X"),
     "flashrnn": ("#b08d2f", "p"),
-    "compile": ("#7f3c8d", "*"),
+    "compiled": ("#7f3c8d", "*"),
 }
 _OTHER = ("#5f6670", "h")
 _LETTERS = 16  # of the title to an inch

@@ -41,9 +41,9 @@ def run(arguments: Sequence[str]) -> int:
         " are installed JAX (jax), torchrecurrent and, on a GPU, flashrnn. All have the same weights and sequences; the"
         " gradient of each is held to the eager loop's in float64 first, and one that is off by more than 1e-4 is not"
         " timed. Then they are measured in turn, in rounds, another one first in each, and beside them matrix products:"
-        " what a step would take at the best rate of those is the floor. At long lags torch has this process keep what"
-        " memory is freed, from which bare gains too: contenders=bare measures it without. Ctrl-C ends it with what is"
-        " measured by then.",
+        " what a step would take at the best rate of those is the floor. Where torch wants much memory it has this"
+        " process keep what is freed, from which bare gains too: contenders=bare measures it without. Ctrl-C ends it"
+        " with what is measured by then.",
         ["longlag bench", "longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1,16,64 --png speed.png",
          "longlag bench 'cell=glob(*)' H=32 contenders=eager,scan,native --json -"],
     )  # fmt: skip
@@ -136,9 +136,9 @@ def _contenders(request: BenchRequest) -> "list[type[Contender]]":
     for name in request.contenders:
         if name not in known:
             raise RequestError(f"no contender {name!r}; there are: {', '.join(known)}")
-    wanted = {*request.contenders, *(["compile"] if request.compiled else [])}
+    wanted = {*request.contenders, *(["compiled"] if request.compiled else [])}
     if not request.contenders:
-        wanted |= known.keys() - {"compile"}
+        wanted |= known.keys() - {"compiled"}
     return [kind for kind in CONTENDERS if kind.name in wanted]
 
 
@@ -173,8 +173,8 @@ def _report(bench: "Bench", request: BenchRequest, before: float | None, interru
     plan, rate = bench.plan, bench.rate
     facts = machine(plan.threads, plan.device)
     rows, missing = rows_of(bench.measured, rate.best), left_out(bench.measured)
-    if not any(kind.name == "compile" for kind in plan.contenders) and not request.contenders:
-        missing["compile"] = {_COMPILE: []}
+    if not any(kind.name == "compiled" for kind in plan.contenders) and not request.contenders:
+        missing["compiled"] = {_COMPILE: []}
     notes = []
     if before is not None and before > int(facts["cores"] or 1) - plan.threads + 0.5:
         notes.append(

@@ -4,6 +4,7 @@ PyTorch keeps the weights of ``x`` and of ``h`` apart and has a bias with each; 
 is their sum. Our cells have one weight over ``[h, x]`` and one bias.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -72,9 +73,12 @@ def exact_as_products() -> None:
     """Let cuDNN be as exact in float32 as PyTorch's own products are, in this process from now on.
 
     Of itself it rounds what it multiplies to ten bits (TF32), where products do that only if they are told to, by
-    ``torch.set_float32_matmul_precision``. It must last until the way back, which does the same.
+    ``torch.set_float32_matmul_precision``. It must last until the way back, which does the same. Whoever uses PyTorch's
+    newer settings, ``fp32_precision``, has said what is wanted: they are left as they are.
     """
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32
+    with contextlib.suppress(RuntimeError):  # of the newer settings and the older ones one may be read
+        if torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32:
+            torch.backends.cudnn.allow_tf32 = False
 
 
 def to_torch(cell: Cell) -> nn.RNNBase:

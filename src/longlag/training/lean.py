@@ -69,5 +69,5 @@ def signed(function: Function) -> Function:
 def _drop_idle_hooks(hooked: Any, parent: type) -> None:
     """Take the hooks of a step that are the parent's, and do nothing, away: Lightning passes by what it cannot call."""
     for name in _AT_EVERY_STEP:
-        if getattr(type(hooked), name) is getattr(parent, name) and name not in vars(hooked):
-            setattr(hooked, name, None)
+        if getattr(type(hooked), name) is getattr(parent, name):
+            vars(hooked).setdefault(name, None)  # but for one that has been put there by somebody

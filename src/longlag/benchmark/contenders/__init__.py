@@ -4,9 +4,8 @@ Another one is a subclass of :class:`Contender` in a file of its own, and its na
 """
 
 from longlag.benchmark.contenders.bare_module import BareModule
-from longlag.benchmark.contenders.compiled import Compiled
 from longlag.benchmark.contenders.contender import Contender, TorchContender
-from longlag.benchmark.contenders.engines import Eager, Native, Scan, Torch, Triton
+from longlag.benchmark.contenders.engines import Compiled, Eager, Native, Scan, Torch, Triton
 from longlag.benchmark.contenders.flash_rnn import FlashRNN
 from longlag.benchmark.contenders.jax_scan import JaxScan
 from longlag.benchmark.contenders.torch_recurrent import TorchRecurrent

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from longlag.benchmark.contenders.contender import TorchContender
@@ -62,6 +63,18 @@ class Scan(Engine):
 
     name = "scan"
     cells = "the cells that are linear in their state"
+
+
+class Compiled(Engine):
+    """Chunks of the eager loop through ``torch.compile``."""
+
+    name = "compiled"
+    cells = "any cell, where there is a C++ compiler"
+    compiles_s = 20.0
+
+    def __init__(self, given: Given) -> None:
+        torch._dynamo.reset()  # beside what was compiled at other sizes, it would be compiled for sizes of any kind
+        super().__init__(given)
 
 
 class AllRuns(TorchContender):

@@ -1,13 +1,15 @@
 // Recurrent cells over time, forward and by exact backpropagation through time: an affine map and a pointwise update.
 //
-// Built once for each type of number, vector size and cell: REAL_BITS, VECTOR_BYTES and CELL say which. In a block the
-// lanes of a vector are sequences, so the gates of a unit meet in registers, and the weights are broadcast. Only the
-// product that gives the gradient of the weights has units as lanes; for it h is kept in rows too.
+// Built once for each type of number, vector size and cell: REAL_BITS, VECTOR_BYTES and CELL say which. The sequences are
+// dealt out to blocks, see problem.h. In a block the lanes of a vector are sequences, so the gates of a unit meet in
+// registers, and the weights are broadcast. Only the product that gives the gradient of the weights has units as lanes;
+// for it h is kept in rows too.
 
 #include "products.h"
 #include "threads.h"
 
 #include <memory>
+#include <vector>
 
 namespace {
 

@@ -24,12 +24,12 @@ using Int = int64_t;
 constexpr bool WIDE = VECTOR_BYTES == 64;        // which has 32 registers instead of 16
 constexpr int G = Cell::GATES, OF_H = Cell::OF_H, S = Cell::SAVED, P = Cell::PEEPHOLES;
 constexpr int Q = 1 + Cell::READ;                // what the next step reads of a unit: h, and these gates
-constexpr int NB = 2, ROWS = NB * LANES;        // vectors and sequences of a block
+constexpr int NB = 2, ROWS = NB * LANES;         // vectors and sequences of a block
 constexpr int U = (WIDE ? 8 : 4) / G > 0 ? (WIDE ? 8 : 4) / G : 1;  // units whose gates are in registers together
 constexpr int J = WIDE ? 8 : 4;                  // rows of the other two products that are in registers together
 constexpr int CHUNK = 4;                         // steps whose weight gradients have a sum of their own, which is then added
 constexpr Int GROUPS = 8;                        // at most
-constexpr Int FEW = 8;                           // columns of x and bias whose gradient is summed in lanes
+constexpr Int FEW = 8;                            // columns of x and bias whose gradient is summed in lanes
 
 constexpr Int up(Int n, Int to) { return (n + to - 1) / to * to; }
 

@@ -30,7 +30,7 @@ struct Share {
   }
 };
 
-// Do count pieces of work on threads, this one among them; 0 if all went well. PyTorch's own threads are the
+// Do count pieces of work on the threads of p, this one among them; 0 if all went well. PyTorch's own threads are the
 // best ones: for a while after each of its operations they wait in a loop, which takes a core from any others.
 template <class Work>
 int shared_out(const Problem& p, Int count, const Work& work) {
