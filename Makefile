@@ -94,11 +94,9 @@ bench-drawing: setup  ## drawing a batch of every task against training on it
 	@$(BIN)/python bench/drawing.py
 
 bench-engines: setup  ## the tables of docs/benchmarks.md: every way to run a cell, against each other and the floor
-	@$(BIN)/longlag bench rounds=5 --md - --png docs/pictures/speed.png
-	@$(BIN)/longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1 contenders=native,eager,bare rounds=5 --md -
-	@$(BIN)/longlag bench cell=lstm H=128 B=128 T=100 R=1 contenders=native,eager,bare rounds=5 --md -
-	@$(BIN)/longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1 contenders=torch rounds=5 --md -
-	@$(BIN)/longlag bench cell=lstm H=128 B=128 T=100 R=1 contenders=torch rounds=5 --md -
+	@$(BIN)/longlag bench R=1,16,64 contenders=native,eager,bare rounds=5 --md - --png docs/pictures/speed.png
+	@$(BIN)/longlag bench cell=lstm H=16,64,128,256 B=32,128,256 T=100,1000 R=1 contenders=native,eager,bare rounds=3 --md -
+	@$(BIN)/longlag bench cell=lstm H=16,64,128,256 B=32,128,256 T=100,1000 R=1 contenders=torch rounds=3 --md -
 	@$(BIN)/python bench/threads.py
 	@$(BIN)/longlag bench cell=min_lstm,min_gru,lru H=32 B=32,256 T=100,1000 R=1 --md -
 

@@ -67,8 +67,28 @@ def test_memory_is_used_again_as_soon_as_nobody_can_go_back():
             assert {tensor.data_ptr() for tensor in workspace._free} == lent
 
 
+def test_the_memory_of_large_states_is_used_again_when_nobody_holds_them(monkeypatch):
+    workspace._free.clear()
+    wanted = [back(*unrolled(seed)) for seed in range(2)]
+    monkeypatch.setattr(workspace, "_LARGE", 0)
+    kept, leaves = unrolled(0)
+    address, before = kept.untyped_storage().data_ptr(), kept.detach().clone()
+    for seed in range(2):
+        hidden, others = unrolled(seed)
+        assert hidden.untyped_storage().data_ptr() != address
+        assert_same_bits(back(hidden, others), wanted[seed])
+    assert torch.equal(kept, before)
+    assert_same_bits(back(kept, leaves), wanted[0])
+    view = kept.detach()[:1]
+    del kept, leaves
+    assert address not in {tensor.data_ptr() for tensor in workspace._free}
+    del view
+    assert address in {tensor.data_ptr() for tensor in workspace._free}
+    assert unrolled(0)[0].untyped_storage().data_ptr() in {address, hidden.untyped_storage().data_ptr()}
+
+
 def test_no_more_than_a_few_arrays_wait_to_be_used_again():
-    loans = [Loan(10, torch.float64) for _ in range(9)]
+    loans = [Loan(10, torch.float64) for _ in range(workspace._KEPT + 5)]
     del loans
     assert len(workspace._free) == workspace._KEPT
 

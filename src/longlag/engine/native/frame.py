@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from longlag.engine.native.library import library, team
-from longlag.engine.native.workspace import Loan
+from longlag.engine.native.workspace import Loan, empty
 from longlag.engine.packed import Packed, check_one_derivative, check_shapes
 
 #: The gradients that can be asked for, in the order of what they belong to.
@@ -92,7 +92,7 @@ class _Unroll(torch.autograd.Function):
         *runs, B, T, _ = x.shape
         H, (_, Bp, Zp, _, saved) = packed.hidden, call.layout
         dtype, here = x.dtype, x.device  # torch.empty is faster than x.new_empty
-        h = torch.empty((*runs, T + 1, Bp, Zp), dtype=dtype, device=here)
+        h = empty((*runs, T + 1, Bp, Zp), dtype)
         h_end = torch.empty((*runs, B, (1 + packed.read) * H), dtype=dtype, device=here)
         c_end = torch.empty((*runs, B, H), dtype=dtype, device=here)
         ctx.loan = Loan(packed.runs * Bp * T * saved, dtype) if way_back else None

@@ -1,9 +1,15 @@
 """Memory that is used again: at long lags most of the time would go into pages that the system has to clear."""
 
+import ctypes
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
-_KEPT = 4  # arrays that wait to be used again
+_KEPT = 8  # arrays that wait to be used again: two of a large layer
+_LARGE = 2**24  # bytes: beyond, the system's allocator may ask for new pages each time
 _free: list[Tensor] = []
 
 
@@ -25,6 +31,17 @@ class Loan:
         if hasattr(self, "tensor"):  # there was memory for it
             _free.append(self.tensor)
             del _free[:-_KEPT]
+
+
+def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """Return a tensor of no particular values; a large one is lent its memory for as long as anybody holds it."""
+    count = math.prod(shape)
+    if count * dtype.itemsize <= _LARGE:
+        return torch.empty(shape, dtype=dtype, device="cpu")
+    loan = Loan(count, dtype)
+    buffer: Any = (ctypes.c_char * (count * dtype.itemsize)).from_address(loan.tensor.data_ptr())
+    buffer.loan = loan  # the storage of the tensor holds the buffer
+    return torch.frombuffer(buffer, dtype=dtype, count=count).view(shape)
 
 
 def _taken(count: int, dtype: torch.dtype) -> Tensor | None:
