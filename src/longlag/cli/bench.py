@@ -37,13 +37,13 @@ def run(arguments: Sequence[str]) -> int:
     parser = CommandParser(
         "bench",
         "How fast is each way to run a cell over time, on this machine? Microseconds per time step, forward and"
-        " backward, of our engines (native, triton, eager, torch, scan), PyTorch's own module (bare), and where they"
-        " are installed JAX (jax), torchrecurrent and, on a GPU, flashrnn. All have the same weights and sequences; the"
-        " gradient of each is held to the eager loop's in float64 first, and one that is off by more than 1e-4 is not"
-        " timed. Then they are measured in turn, in rounds, another one first in each, and beside them matrix products:"
-        " what a step would take at the best rate of those is the floor. Where torch wants much memory it has this"
-        " process keep what is freed, from which bare gains too: contenders=bare measures it without. Ctrl-C ends it"
-        " with what is measured by then.",
+        " backward, of our engines (native, triton, eager, torch, scan; compiled if asked for), PyTorch's own module"
+        " (bare), and where they are installed JAX (jax), torchrecurrent and, on a GPU, flashrnn. All have the same"
+        " weights and sequences; the gradient of each is held to the eager loop's in float64 first, and one that is off"
+        " by more than 1e-4 is not timed. Then they are measured in turn, in rounds, another one first in each, and"
+        " beside them matrix products: what a step would take at the best rate of those is the floor. Where torch wants"
+        " much memory it has this process keep what is freed, from which bare gains too: contenders=bare measures it"
+        " without. Ctrl-C ends it with what is measured by then.",
         ["longlag bench", "longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1,16,64 --png speed.png",
          "longlag bench 'cell=glob(*)' H=32 contenders=eager,scan,native --json -"],
     )  # fmt: skip
