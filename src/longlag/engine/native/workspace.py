@@ -34,7 +34,13 @@ class Loan:
 
 
 def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """Return a tensor of no particular values; a large one is lent its memory for as long as anybody holds it."""
+    """Return a tensor of no particular values; a large one is lent its memory for as long as anybody holds it.
+
+    Args:
+        shape: of it.
+        dtype: of its numbers.
+
+    """
     count = math.prod(shape)
     if count * dtype.itemsize <= _LARGE:
         return torch.empty(shape, dtype=dtype, device="cpu")
