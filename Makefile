@@ -4,11 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 DRAWN  := adding,copy_memory,embedded_reber,temporal_order,timed_spikes,two_sequence
-EASY    = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste -sd,)
-MATCHED = $(shell ls conf/experiment/cells_matched | sed 's|\(.*\).yaml|cells_matched/\1|' | paste -sd,)
+EASY   = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint wheel rates easy cells forget-bias \
+.PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors wheel rates easy cells forget-bias \
 	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-grid bench-probe bench clean
 
 help:  ## list the targets
@@ -40,6 +39,10 @@ lint: setup  ## format, lint, types, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python docs/draw_floors.py --check
+
+floors: setup  ## draw the floors of the package into docs/design.md, from its imports
+	@$(BIN)/python docs/draw_floors.py
 
 slurm-check: setup  ## grids on a true SLURM of two nodes on this machine (root; Debian)
 	@tests/cluster/small_slurm $(BIN)/pytest -q -m cluster tests/cluster/test_slurm.py
@@ -64,7 +67,7 @@ easy: setup  ## the README's table: does a small LSTM learn an easy setting of e
 
 cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds each; about an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells logger=csv
-	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(MATCHED) 'seed=range(5)' engine=eager logger=csv
+	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells_matched logger=csv
 
 forget-bias-grid: setup  ## the README's pictures: T × forget bias, five seeds each, on a page; half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias_grid logger=csv

@@ -22,10 +22,10 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loops.evaluation_loop import _EvaluationLoop
 from lightning.pytorch.strategies import Strategy
 
-from longlag.engine.native.frame import Call
+from longlag.engine.native.autograd import Call
 from longlag.task import Task
+from longlag.training.callbacks.probe import Probe
 from longlag.training.module import SequenceModule
-from longlag.training.probe import Probe
 
 #: A part of the run -> the functions in which its time is spent.
 PARTS: dict[str, list[tuple[Any, str]]] = {

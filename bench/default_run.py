@@ -17,17 +17,18 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from longlag.cli.assemble import assemble
-from longlag.cli.configs import settings_of
 from longlag.runs import RunFolder
-from longlag.training.run import RunPlan, train_run
+from longlag.settings.compose import settings_of
+from longlag.settings.plan import plan_of
+from longlag.training.run import train_run
+from longlag.training.run_plan import RunPlan
 
 BARE = ("eager", "torch", "native")
 
 
 def plan(folder: Path, overrides: list[str]) -> RunPlan:
     """Return the default run, which goes on to its last step whether it is solved or not."""
-    return assemble(settings_of(["stop_when_solved=false", *overrides]), RunFolder(folder), Console(quiet=True))
+    return plan_of(settings_of(["stop_when_solved=false", *overrides]), RunFolder(folder), Console(quiet=True))
 
 
 def default_run(made: RunPlan) -> float:

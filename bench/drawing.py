@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from longlag.cli.assemble import model_of, task_of
-from longlag.cli.configs import conf_dir, settings_of
+from longlag import build_model, build_task, compose
+from longlag.settings.compose import conf_dir
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -26,12 +26,11 @@ def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
 
 def measure(name: str, T: int, batch_size: int, repeats: int) -> tuple[float, float, int]:
     """Return the median seconds to draw a batch and to train on it, and its number of steps."""
-    settings = settings_of(
-        [f"task={name}", f"task.T={T}", f"task.splits.batch_size={batch_size}", "task.splits.train_size=null"]
-    )
-    task = task_of(settings)
+    sizes = (f"task.T={T}", f"task.splits.batch_size={batch_size}", "task.splits.train_size=null")
+    settings = compose(f"task={name}", *sizes)
+    task = build_task(settings)
     torch.manual_seed(0)
-    model = model_of(settings, task)
+    model = build_model(settings, task)
     optimizer = torch.optim.Adam(model.parameters())
 
     def train() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from longlag.cli.slots import cores
+from longlag.launch.local.slots import cores
 
 
 def seconds(arguments: list[str], threads: int) -> float:

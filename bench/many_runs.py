@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from longlag.cli.settings import folder_name
-from longlag.cli.slots import cores
+from longlag.launch.local.slots import cores
 from longlag.runs import RunFolder, read_run
+from longlag.settings.names import folder_name
 
 GRID = ["cell.forget_bias=-1,0,1,3,5", "task.T=20,60,100,200"]
 

@@ -18,8 +18,8 @@ from unittest import mock
 import torch
 from default_run import default_run, plan
 
-from longlag.training.probe import Probe
-from longlag.training.wandb_mirror import WandbMirror
+from longlag.training.callbacks.probe import Probe
+from longlag.training.loggers.wandb_mirror import WandbMirror
 
 PROBES = ("none", "early_gradient", "error_flow")
 

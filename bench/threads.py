@@ -12,7 +12,7 @@ import time
 import torch
 
 from longlag.benchmark.contenders import CONTENDERS, Contender
-from longlag.benchmark.given import Given, Size
+from longlag.benchmark.workload import Size, Workload
 from longlag.cells import LSTMCell
 
 NATIVE = next(kind for kind in CONTENDERS if kind.name == "native")
@@ -36,7 +36,7 @@ def main() -> None:
     print("| H | B | T | R | one thread | two threads | ratio |\n|---|---|---|---|---|---|---|")
     for H, R in itertools.product((16, 64), (2, 16, 64)):
         size = Size("lstm", H, B=32, T=100, R=R)
-        contender = NATIVE(Given(size, LSTMCell))
+        contender = NATIVE(Workload(size, LSTMCell))
         calls = max(1, round(0.1 / seconds(contender, 1, 3)))
         taken: dict[int, list[float]] = {1: [], 2: []}
         for number in range(options.rounds):

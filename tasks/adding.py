@@ -13,21 +13,20 @@ class Adding(LogisticTask):
     """Add the two marked values among distractors.
 
     Each element is a pair: a value, uniform in [−1, 1], and a marker. The markers of two pairs are 1, those of the
-    first and the last pair −1, all others 0. One marked pair is uniform among the first 10, the other among those of
-    the first T/2 − 1 that are not marked yet. The target, read at the end, is 0.5 + (X1 + X2)/4 with the marked values
+    first and the last pair −1, all others 0. One marked pair is uniform among the first 10, the other among the
+    unmarked ones of the first T/2 − 1. The target, read at the end, is 0.5 + (X1 + X2)/4 with the marked values
     X1 and X2. With T=8::
 
         value    0.1  0.5 −0.9 −0.3  0.7  0.2 −0.6  0.4
         marker    −1    1    1    0    0    0    0   −1      target: 0.5 + (0.5 − 0.9)/4 = 0.4
 
-    If the very first pair is drawn as a marked one, its marker stays −1 and its value counts as 0: a net cannot see
-    that it was drawn.
+    If the draw marks the very first pair, its marker stays −1 and its value counts as 0: a net cannot see the mark.
 
     T is the length of the shortest sequence; lengths are uniform in [T, T + T/10]. The last marked pair is read at
     least T/2 steps after it was shown. Below T=20 the first window ends at T/2 too.
 
     A sequence is right if the error is below 0.04. Solved: the latest 2000 training sequences all right, and their mean
-    absolute error below 0.01 (criterion ST3 of the paper; their errors are those before the update that they caused).
+    absolute error below 0.01 (criterion ST3 of the paper; an error is measured before the update of its sequence).
     The best constant output is 0.5.
 
     Source: Hochreiter & Schmidhuber 1997, Experiment 4, section 5.4. Published (LSTM with 93 weights, means of 10
@@ -35,7 +34,7 @@ class Adding(LogisticTask):
 
     Args:
         T: the length of the shortest sequence, at least 6.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T is not an integer of at least 6.
@@ -47,6 +46,7 @@ class Adding(LogisticTask):
     channels = ("value", "marker")
     tolerance = 0.04
     recent = 2000
+    default_splits = Splits(train_size=None, test_size=2560)
 
     def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
         check_integer("T", T, 6, "two pairs to mark in the first half of the sequence")
@@ -62,7 +62,7 @@ class Adding(LogisticTask):
         return Batch.answered_last(drawn.inputs, 0.5 + (drawn.X1 + drawn.X2)[:, None] / 4, drawn.lengths)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether the latest training sequences are all right and their mean error is below 0.01."""
+        """Return whether the latest training sequences are all right and their mean error is below 0.01."""
         return values.get("recent/acc") == 1.0 and values["recent/error"] < 0.01
 
     def cues(self, batch: Batch) -> Tensor:
@@ -87,18 +87,18 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
     """Draw sequences with two marked pairs.
 
     Args:
-        n: how many.
-        T: the length of the shortest.
-        generator: of every draw.
+        n: the number of sequences.
+        T: the length of the shortest sequence.
+        generator: the source of every random number.
         low: values are uniform in [low, 1].
-        first_counts_as: the value of the very first pair, if it is a marked one.
+        first_counts_as: the value of the very first pair, if the draw marks it.
 
     """
     early, unmarked = windows(T)
     lengths = integers(T, T + T // 10, n, generator)
     one = integers(0, early - 1, n, generator)
     other = integers(0, unmarked - 1, n, generator)
-    other += other >= one  # counted among those that are not marked
+    other += other >= one  # an index among the unmarked pairs
     rows, L = torch.arange(n), int(lengths.max())
     values = low + (1 - low) * torch.rand(n, L, generator=generator)
     markers = torch.zeros(n, L)
@@ -111,11 +111,11 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
 
 
 def windows(T: int) -> tuple[int, int]:
-    """Return among how many pairs the one is, 10, and among how many that are then unmarked the other, T/2 − 1."""
+    """Return the number of pairs for the first mark, 10, and of unmarked pairs for the second, T/2 − 1."""
     return min(10, T // 2), T // 2 - 1
 
 
 def first_is_marked(T: int) -> float:
-    """Return the probability that the very first pair is drawn as a marked one."""
+    """Return the probability that the draw marks the very first pair."""
     early, unmarked = windows(T)
     return 1 / early + (1 - 1 / early) / unmarked

@@ -22,11 +22,11 @@ class AddingSum(RegressionTask):
     sequence is right if the error is below 0.04; solved: validation accuracy of at least 0.99, as Martens & Sutskever
     (2011) count it for the problem of 1997.
 
-    Source: Le, Jaitly & Hinton 2015; Arjovsky, Shah & Bengio 2016. Published as curves.
+    Source: Le, Jaitly & Hinton 2015; Arjovsky, Shah & Bengio 2016. The papers show curves.
 
     Args:
         T: the sequence length, at least 2.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T is not an integer of at least 2.
@@ -39,6 +39,7 @@ class AddingSum(RegressionTask):
     tolerance = 0.04
     chance_accuracy = 0.0784  # the density of the sum is 1 − |s − 1|: 2 · 0.04 − 0.04²
     chance_loss = 1 / 6
+    default_splits = Splits(train_size=None)
 
     def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
         check_integer("T", T, 2, "a marked pair in each half")

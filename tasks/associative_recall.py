@@ -1,4 +1,4 @@
-"""Multi-query associative recall: look up what each key was paired with."""
+"""Multi-query associative recall: look up the value of each key."""
 
 import math
 
@@ -11,22 +11,22 @@ from longlag.task import Batch, ClassificationTask, Splits, check_integer, check
 class AssociativeRecall(ClassificationTask):
     """Read key-value pairs, then give the value of each key when it comes again.
 
-    ``pairs`` keys, each followed by its value, then the same keys again at random places; at each, its value is asked
-    for. The first symbol of the vocabulary is a blank, the rest of its first half are keys, its second half values;
-    the keys of a sequence differ, and so do the values. With two pairs and T=10::
+    ``pairs`` keys, each followed by its value, then the same keys again at random places; there the target is the value
+    of the key. The first symbol of the vocabulary is a blank, the rest of its first half are keys, its second half
+    values; the keys of a sequence differ, and so do the values. With two pairs and T=10::
 
         input     k3  v1  k7  v4  ·  ·  k3  ·  k7  ·
         target                          v1     v4
 
     By default (``fillers``) every blank is replaced by a random symbol of the vocabulary, which may be any key or
-    value: what is not asked for has to be ignored.
+    value: a net has to ignore it.
 
-    T is the length of the sequence; a key comes again up to T − 1 steps after it was paired. Keys come again at every
+    T is the length of the sequence; a key comes again up to T − 1 steps after its pair. Keys come again at every
     second step after the pairs only; these places are drawn one after the other without repetition, place j with a
-    weight of j^(power − 1), so that early ones are likelier, and go to the keys in the order in which they were shown.
+    weight of j^(power − 1), which prefers early places, and go to the keys in the order of the pairs.
 
-    The loss is the cross-entropy at the keys that come again; ``acc`` is the share of them that are answered rightly.
-    A cell has to keep all pairs at once: its state is what limits it. Solved: validation accuracy of at least 0.99. A
+    The loss is the cross-entropy at the keys that come again; ``acc`` is the share of right answers. A cell has to
+    keep all pairs at once, so the size of its state is the limit. Solved: validation accuracy of at least 0.99. A
     constant output is right for one of the values.
 
     Source: Arora et al. 2024 (Zoology), with the settings of its generator; sizes of Beck et al. 2024 (xLSTM):
@@ -37,9 +37,9 @@ class AssociativeRecall(ClassificationTask):
         T: the sequence length, at least four times the pairs.
         pairs: the number of pairs.
         vocabulary: the size of the alphabet: a blank, keys, and as many values as both together, or one more.
-        power: of the law by which keys come again, above 0 and at most 1; 1 is uniform.
-        fillers: whether random symbols stand where there would be blanks.
-        splits: how the sequences are drawn.
+        power: the exponent of the power law of the places, above 0 and at most 1; 1 is uniform.
+        fillers: whether random symbols replace the blanks.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: a setting is out of its bounds.
@@ -47,6 +47,7 @@ class AssociativeRecall(ClassificationTask):
     """
 
     readout = "every"
+    default_splits = Splits(train_size=None)
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class AssociativeRecall(ClassificationTask):
         return (torch.arange(self.T) < 2 * self.pairs).expand_as(batch.mask)
 
     def _gaps(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return after how many pairs of steps each key comes again, in the order in which they are drawn, [n, K].
+        """Return the places where the keys come again, counted in pairs of steps, in the order of the draw, [n, K].
 
         The smallest of exponential variables with these rates, in order, are a draw without repetition with these
         weights (Efraimidis & Spirakis 2006).

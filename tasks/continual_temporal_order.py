@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from longlag.task import Batch, Splits, StreamTask, check_integer, joined, one_hot
-from tasks.temporal_order import ALPHABET, draw_orders
+
+from .temporal_order import ALPHABET, draw_orders
 
 
 class ContinualTemporalOrder(StreamTask):
     """Name the order of three symbols again and again, without a reset between the sequences.
 
     A stream is made of sequences of the temporal order problem with three symbols, one after the other. At the last
-    symbol of each, B, its class is asked for. With two sequences in a stream::
+    symbol of each, B, the target is its class. With two sequences in a stream::
 
         E  c  X  a  …  Y  …  Y  b  B  E  d  Y  …  X  …  X  B
                                    ↑ XYY                   ↑ YXX
@@ -23,16 +24,16 @@ class ContinualTemporalOrder(StreamTask):
 
     An answer is right if the errors of all outputs are below 0.3. Solved: every answer of all validation streams right,
     which are as long as the published ones, 100 sequences. A constant output is right for one class. Errors count at
-    the ends of the sequences only; the papers do not say what is asked for elsewhere, and a published training stream
-    ended with its first error, where ours goes on.
+    the ends of the sequences only; the papers define no targets elsewhere, and a published training stream ended with
+    its first error, while this one goes on.
 
     Source: Gers, Schmidhuber & Cummins 2000 (the "continual noisy temporal order problem").
 
     Args:
         T: the length of the shortest sequence, at least 10.
-        sequences: how many make a training stream.
-        eval_sequences: how many make a validation or test stream; 100 in the paper.
-        splits: how the streams are drawn.
+        sequences: the sequences in a training stream.
+        eval_sequences: the sequences in a validation or test stream; 100 in the paper.
+        splits: the sizes of the splits, and the seed of their streams.
 
     Raises:
         ValueError: a setting is not an integer within its bounds.
@@ -45,6 +46,7 @@ class ContinualTemporalOrder(StreamTask):
     chance_accuracy = 1 / 8
     alphabet = ALPHABET
     answers = tuple("".join(order) for order in product("XY", repeat=3))
+    default_splits = Splits(batch_size=32, train_size=None, val_size=10, test_size=10)
 
     def __init__(
         self, T: int = 100, sequences: int = 10, eval_sequences: int = 100, splits: Splits | None = None
@@ -62,11 +64,11 @@ class ContinualTemporalOrder(StreamTask):
         return self._streams(n, self.sequences, generator)
 
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw ``n`` streams for validation or test, which are longer."""
+        """Draw ``n`` streams for validation or test; they are longer."""
         return self._streams(n, self.eval_sequences, generator)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether every answer of every validation stream is right."""
+        """Return whether every answer of every validation stream is right."""
         return values["val/perfect"] == 1.0
 
     def cues(self, batch: Batch) -> Tensor:

@@ -17,13 +17,13 @@ class CopyMemory(ClassificationTask):
         input     3  1  ·  ·  :  ·  ·
         target    ·  ·  ·  ·  ·  3  1
 
-    T is the gap: each symbol is asked for T + length steps after it was shown, T + 10 by default. The sequence has
+    T is the gap: a net repeats each symbol T + length steps after it saw it, T + 10 by default. The sequence has
     T + 2 · length steps. With ``variable_gap``, the gap of each sequence is uniform in [1, T].
 
     The loss is the cross-entropy, averaged over all steps; ``acc`` is the share of the last ten targets that are right.
-    Without any memory, knowing only when to answer, the loss is 10 · ln 8 / (T + 20) (``memoryless_loss``). Solved:
-    validation accuracy of at least 0.99; the papers show curves of the loss. A constant output is right for one symbol
-    of eight.
+    A net without memory that only knows when to answer has a loss of 10 · ln 8 / (T + 20) (``memoryless_loss``).
+    Solved: validation accuracy of at least 0.99; the papers show curves of the loss. A constant output is right for one
+    symbol of eight.
 
     Source: Hochreiter & Schmidhuber 1997 for the idea; in this form Arjovsky, Shah & Bengio 2016. The
     variable gap: Henaff, Szlam & LeCun 2016. Published: LSTM and tanh RNN stay at the memoryless loss from T=200 on
@@ -31,10 +31,10 @@ class CopyMemory(ClassificationTask):
 
     Args:
         T: the gap, or the longest gap, at least 1.
-        length: how many symbols are repeated.
-        symbols: how many different ones there are, at least 2.
+        length: the number of symbols to repeat.
+        symbols: the number of different symbols, at least 2.
         variable_gap: whether the gap varies.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: a setting is out of its bounds.
@@ -42,6 +42,7 @@ class CopyMemory(ClassificationTask):
     """
 
     readout = "every"
+    default_splits = Splits(train_size=None)
 
     def __init__(
         self,
@@ -83,10 +84,9 @@ class CopyMemory(ClassificationTask):
         mask = torch.arange(L) < lengths[:, None]
         return Batch(one_hot(symbols, self.input_size, lengths), targets, lengths, mask)
 
-    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return ``acc``, the share of the symbols that are repeated rightly."""
-        asked = batch.mask & (batch.targets != self.symbols)
-        return super().judge(outputs, batch._replace(mask=asked))
+    def scored(self, batch: Batch) -> Tensor:
+        """Return the steps of the symbols: ``acc`` is the share of the symbols that the outputs repeat correctly."""
+        return batch.mask & (batch.targets != self.symbols)
 
     def cues(self, batch: Batch) -> Tensor:
         """Return the steps of the symbols to repeat."""

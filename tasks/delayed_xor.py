@@ -7,7 +7,7 @@ from longlag.task import Batch, ClassificationTask, Splits, check_integer
 
 
 class DelayedXOR(ClassificationTask):
-    """Hold two cue bits over a noisy gap, then say whether they differ.
+    """Hold two cue bits over a noisy gap, then tell whether they differ.
 
     Channel 0 shows the two bits as ±1 at t=0 and t=1, channel 1 shows N(0, 1) noise from t=2 on; all else is zero. The
     target is the XOR of the bits, read after the last step: class 1 if they differ, class 0 if not. With T=4::
@@ -19,16 +19,16 @@ class DelayedXOR(ClassificationTask):
 
     T is the length of the sequence: the first bit is read T − 1 steps after it was shown.
 
-    No bit, and no choice of bits that leaves one out, says anything about the target, so every constant output is right
-    half of the time. Solved: validation accuracy of at least 0.99.
+    The target is independent of every proper subset of the bits, and every constant output is right half of the time.
+    Solved: validation accuracy of at least 0.99.
 
-    Source: the delayed-XOR exercise of this laboratory; the 1997 paper names strongly delayed XOR problems as those
+    Source: the delayed-XOR exercise of this laboratory; the 1997 paper names strongly delayed XOR problems as problems
     that the truncated gradient does not easily solve (Hochreiter & Schmidhuber 1997, section 6). No published figures.
 
     Args:
         T: the sequence length, at least one more than the bits.
         bits: the number of cue bits, at least 2.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T or bits is not an integer within its bounds.

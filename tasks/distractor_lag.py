@@ -14,28 +14,29 @@ class DistractorLag(LogisticTask):
 
     A sequence is b (begin), then x or y with probability ½ each, then T distractors drawn at random from a1, …, ap.
     Then, again and again, another distractor follows with probability 0.9, or the trigger e with probability 0.1, which
-    ends it: x or y is to be predicted. The inputs are one-hot in the order a1, …, ap, e, b, x, y. With T=3 and p=2::
+    ends the sequence: the target is its x or y. The inputs are one-hot in the order a1, …, ap, e, b, x, y. With T=3 and
+    p=2::
 
         b  y  a2  a1  a1  a2  e      target: y, (0, 1)
 
-    T is the smallest number of distractors, q of the paper: the symbol is recalled at least T + 1 steps after it was
-    shown. p, the number of different distractors, equals T unless it is given: with p < T they come several times
-    each, which makes the task harder.
+    T is the smallest number of distractors, q of the paper: a net recalls the symbol at least T + 1 steps after it
+    saw it. p, the number of different distractors, is T by default: with p < T each comes several times, which makes
+    the task harder.
 
     A sequence is right if both errors are below 0.2. Solved: all validation sequences right, 10,000 in the paper and by
     default. A constant output is right for one of x and y.
 
-    The paper counts the predicted symbol too: sequences have at least T + 4 symbols. By the rule above their mean
-    length is T + 13; the paper prints T + 14.
+    The paper counts the predicted symbol too, so that its sequences have at least T + 4 symbols. The rule above gives a
+    mean length of T + 13; the paper prints T + 14.
 
     Source: Hochreiter & Schmidhuber 1997, Experiment 2c, section 5.2. Published (LSTM, means of 20 trials): p = T = 50
     in 30,000 sequences, p = T = 1000 in 49,000; T=1000 with p=50 in 203,000.
 
     Args:
         T: the smallest number of distractors, at least 1.
-        p: the number of different distractors, at least 1; T if none is given.
-        trigger_probability: the chance that the trigger is next, above 0.
-        splits: how the sequences are drawn.
+        p: the number of different distractors, at least 1; T by default.
+        trigger_probability: the probability that the next symbol is the trigger, above 0.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: a setting is out of its bounds.
@@ -47,6 +48,7 @@ class DistractorLag(LogisticTask):
     chance_accuracy = 0.5
     chance_loss = 0.25
     answers = ("x", "y")
+    default_splits = Splits(train_size=None, val_size=10_000, test_size=10_000)
 
     def __init__(
         self, T: int = 100, p: int | None = None, trigger_probability: float = 0.1, splits: Splits | None = None
@@ -75,7 +77,7 @@ class DistractorLag(LogisticTask):
         return Batch.answered_last(one_hot(symbols, self.input_size, lengths), targets, lengths)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether all validation sequences are right."""
+        """Return whether all validation sequences are right."""
         return values["val/acc"] == 1.0
 
     def cues(self, batch: Batch) -> Tensor:
@@ -83,7 +85,7 @@ class DistractorLag(LogisticTask):
         return (torch.arange(batch.mask.shape[1]) == 1) & valid_steps(batch.lengths, batch.mask.shape[1])
 
     def _more(self, n: int, generator: torch.Generator) -> Tensor:
-        """Return how many distractors come beyond the first T: geometric, [n]."""
+        """Return the number of distractors beyond the first T: geometric, [n]."""
         if self.trigger_probability == 1:
             return torch.zeros(n, dtype=torch.long)
         uniform = 1 - torch.rand(n, generator=generator, dtype=torch.float64)  # in (0, 1]

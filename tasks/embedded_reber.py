@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from longlag.task import Batch, LogisticTask, Split, Splits, check_integer, one_hot, stream, valid_steps
+from longlag.task import Batch, LogisticTask, Metric, Split, Splits, check_integer, one_hot, stream, valid_steps
 
 ALPHABET = ("B", "T", "P", "S", "X", "V", "E")
 #: The inner grammar, state -> (symbol, next state) on each of its edges, which have the same probability.
@@ -29,21 +29,20 @@ class EmbeddedReber(LogisticTask):
 
     A string is B, then T or P with probability ½ each, then a string of the Reber grammar, then the same T or P again,
     then E. The Reber grammar starts with B, ends with E, and takes each edge of a fork with probability ½. At every
-    step the next symbol is to be predicted; where the grammar forks, both are legal. One string and what is legal
-    next::
+    step the target is the next symbol; at a fork two symbols are legal. One string and its legal symbols::
 
         input     B   T  B   T   X   S   E  T
         legal     TP  B  TP  SX  XS  E   T  E
 
-    The last but one symbol is what makes the task long: it repeats the second one.
+    The long lag is that of the last but one symbol, which repeats the second one.
 
     T is the length of the shortest string. T=9 is the grammar as published, in which no string is shorter; with a
-    larger T, strings are drawn from the same grammar given that they have at least T symbols.
+    larger T, the same grammar is conditioned on strings of at least T symbols.
 
-    The training set has 256 strings; those of the other splits are drawn so that none of them is in it. Strings may
-    come several times, as the four shortest make up a quarter of all. A string is right if, at every step, every legal
+    The training set has 256 strings; no string of the other splits is in it. A string may come several times: the four
+    shortest strings are a quarter of all. A string is right if, at every step, every legal
     symbol is more active than every other one. Solved: all strings of the training set and of the validation split
-    right. The paper stops by what it calls the test set, 256 strings too: here that is the validation split, and the
+    right. The paper stops by its test set, also 256 strings: this is the validation split here, and the
     test split is a third set. No constant output is right for any string.
 
     Source: Hochreiter & Schmidhuber 1997, Experiment 1, section 5.1; the grammar: Reber 1967; embedded: Smith & Zipser
@@ -52,13 +51,14 @@ class EmbeddedReber(LogisticTask):
 
     Args:
         T: the length of the shortest string, at least 9.
-        splits: how the strings are drawn.
+        splits: the sizes of the splits, and the seed of their strings.
 
     Raises:
         ValueError: T is not an integer of at least 9.
 
     """
 
+    metrics = (Metric("symbol_acc", "accuracy of single symbols", scale="share", better="higher", shown="page"),)
     input_size = 7
     output_size = 7
     readout = "every"
@@ -66,6 +66,7 @@ class EmbeddedReber(LogisticTask):
     alphabet = ALPHABET
     answers = ALPHABET
     judges_training_set: ClassVar[bool] = True
+    default_splits = Splits(test_size=256)
 
     def __init__(self, T: int = SHORTEST, splits: Splits | None = None) -> None:
         check_integer("T", T, SHORTEST, "the shortest string of the grammar")
@@ -74,9 +75,9 @@ class EmbeddedReber(LogisticTask):
 
     @cached_property
     def chance_loss(self) -> float:  # type: ignore[override]
-        """The loss of the constant output that gives each symbol its share of all that are to be predicted.
+        """The loss of the constant output that gives each symbol its share of all targets.
 
-        It is that of all strings of the grammar. Validation strings that are not in the training set are longer.
+        This is the mean over all strings of the grammar; validation strings, which avoid the training set, are longer.
         """
         grammar = self.grammar
         seen = torch.zeros(7, dtype=torch.float64)
@@ -85,14 +86,14 @@ class EmbeddedReber(LogisticTask):
         return float(seen.sum() - seen.square().sum() / seen.sum()) / 2
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw ``n`` strings; targets are [n, L, 2]: the next symbol, and the state that says what is legal."""
+        """Draw ``n`` strings; targets are [n, L, 2]: the next symbol, and the state that defines the legal symbols."""
         symbols, states, lengths = self.grammar.walk(n, generator)
         inputs = one_hot(symbols[:, :-1], self.input_size, lengths - 1)
         targets = torch.stack([symbols[:, 1:], states[:, 1:]], dim=2)
         return Batch(inputs, targets, lengths - 1, valid_steps(lengths - 1, inputs.shape[1]))
 
     def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split; outside of training, no string of a fixed training set."""
+        """Draw batch ``k`` of a split; validation, test and probe draw no string of a fixed training set."""
         if split == "train" or self.splits.train_size is None:
             return super().draw(split, k, n)
         more = 8
@@ -124,7 +125,7 @@ class EmbeddedReber(LogisticTask):
         return self.grammar.legal.to(batch.targets.device)[batch.targets[..., 1]].float()
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether all strings of the validation split, and of the fixed training set, are right."""
+        """Return whether all strings of the validation split, and of the fixed training set, are right."""
         return values["val/acc"] == 1.0 and values.get("train/acc", 1.0) == 1.0
 
     def cues(self, batch: Batch) -> Tensor:
@@ -147,7 +148,7 @@ class EmbeddedGrammar:
         self.symbol = torch.tensor([[ALPHABET.index(s) for s, _ in _twice(e)] for e in edges] + [[0, 0]])  # [S, 2]
         self.following = torch.tensor([[state for _, state in _twice(e)] for e in edges] + [[self.end] * 2])
         self.legal = torch.zeros(self.end + 1, len(ALPHABET), dtype=torch.bool)
-        """Which symbols may come next in each state, [S, 7]."""
+        """The symbols that may come next in each state, [S, 7]."""
         self.legal[: self.end].scatter_(1, self.symbol[: self.end], True)
         self.first = self._odds()
 
@@ -178,9 +179,9 @@ class EmbeddedGrammar:
         step = 0
         while at.sum() > 1e-12:
             first = self.first[max(self.shortest - step, 0)]
-            taken = torch.stack([at * first, at * (1 - first)], dim=1)
-            used += taken
-            at = torch.zeros_like(at).scatter_add_(0, self.following.flatten(), taken.flatten())
+            expected = torch.stack([at * first, at * (1 - first)], dim=1)
+            used += expected
+            at = torch.zeros_like(at).scatter_add_(0, self.following.flatten(), expected.flatten())
             at[self.end] = 0
             step += 1
         return used
@@ -203,8 +204,8 @@ class EmbeddedGrammar:
 
 
 def _embedded() -> list[tuple[tuple[str, int], ...]]:
-    """Return the edges of the embedded grammar, by state: the inner one twice, so that a state knows what to repeat."""
-    inner = len(REBER) + 1  # its states, and one in which the second symbol of the string comes again
+    """Return the edges of the embedded grammar, by state: the inner grammar twice, once for each repeated symbol."""
+    inner = len(REBER) + 1  # its states, and the state before the repeated symbol
     closing = 2 + 2 * inner
     edges: list[tuple[tuple[str, int], ...]] = [(("B", 1),), (("T", 2), ("P", 2 + inner))]
     for start, repeated in ((2, "T"), (2 + inner, "P")):
@@ -215,13 +216,13 @@ def _embedded() -> list[tuple[tuple[str, int], ...]]:
 
 
 def _twice(edges: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], tuple[str, int]]:
-    """Return the two edges of a fork; where there is one edge, it twice."""
+    """Return the two edges of a fork; a single edge twice."""
     return edges[0], edges[-1]
 
 
 def _among(batch: Batch, known: Batch) -> Tensor:
-    """Return which strings of a batch are among the known ones, [n], bool."""
-    codes = [(each.inputs.argmax(-1) + 1) * each.mask for each in (known, batch)]  # 0 where a string has ended
+    """Return whether each string of a batch is among the known ones, [n], bool."""
+    codes = [(each.inputs.argmax(-1) + 1) * each.mask for each in (known, batch)]  # 0 after the end of a string
     L = max(code.shape[1] for code in codes)
     together = torch.cat([pad(code, (0, L - code.shape[1])) for code in codes])
     _, which = torch.unique(together, dim=0, return_inverse=True)

@@ -10,7 +10,7 @@ class Latch(RegressionTask):
     """Hold one bit on a noisy line.
 
     The first element is +1 or −1, each with probability ½; all later ones are Gaussian with mean 0 and variance 0.2.
-    The target at the end is +0.8 or −0.8, for an output unit that is a tanh. With T=4::
+    The target at the end is +0.8 or −0.8, for a tanh output unit. With T=4::
 
         −1  0.2  −0.5  0.4      target: −0.8
 
@@ -19,14 +19,14 @@ class Latch(RegressionTask):
     A sequence is right if the output has the sign of the target; a constant output is right for half of them. Solved:
     validation accuracy of at least 0.99.
 
-    Source: Bengio, Simard & Frasconi 1994. There the two values at t=0 are parameters that are trained,
-    and the net is one tanh unit with a recurrent weight; a data set has to fix them, at ±1 as in the second variant of
-    Schmidhuber, Hochreiter & Bengio ("Evaluating benchmark problems by random guessing", 2001), where 22 guesses of
-    the weights solve it on average.
+    Source: Bengio, Simard & Frasconi 1994. There the two values at t=0 are trained parameters, and the net is one tanh
+    unit with a recurrent weight; a data set has to fix the values: here at ±1, as in the second variant of Schmidhuber,
+    Hochreiter & Bengio ("Evaluating benchmark problems by random guessing", 2001), where 22 guesses of the weights
+    solve it on average.
 
     Args:
         T: the sequence length, at least 2.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T is not an integer of at least 2.
@@ -38,6 +38,7 @@ class Latch(RegressionTask):
     channels = ("line",)
     chance_accuracy = 0.5
     chance_loss = 0.32
+    default_splits = Splits(train_size=None)
 
     def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
         check_integer("T", T, 2, "a bit and a gap")

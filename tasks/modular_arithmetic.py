@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Splits, check_integer, integers, one_hot
+from longlag.task import Batch, ClassificationTask, Metric, Splits, check_integer, integers, one_hot
 
 SHORTEST = 3
 OPERATORS = ("+", "−", "×")
@@ -16,12 +16,12 @@ class ModularArithmetic(ClassificationTask):
 
         2  ×  3  −  4  +  1      target: (6 − 4 + 1) mod 5 = 3
 
-    T is the length of the longest training sequence; training lengths are the odd numbers in [3, T], uniformly, those
-    of validation and test the odd ones in [T, longest]. Every symbol counts, so the first one is read up to ``longest``
-    − 1 steps after it was shown.
+    T is the length of the longest training sequence; training lengths are uniform among the odd numbers in [3, T],
+    those of validation and test among the odd ones in [T, longest]. Every symbol counts, so the readout comes up to
+    ``longest`` − 1 steps after the first relevant symbol.
 
-    ``scaled_acc`` is (accuracy − chance)/(1 − chance) with chance 1/modulus, the figure that the papers print. Solved:
-    validation accuracy of at least 0.99. The best constant output is 0, which products make a little likelier than the
+    ``scaled_acc`` is (accuracy − chance)/(1 − chance) with chance 1/modulus, which the papers print. Solved:
+    validation accuracy of at least 0.99. The best constant output is 0: products make it a little likelier than the
     other numbers.
 
     Source: Delétang et al. 2023, "modular arithmetic (simple)"; the lengths 3 to 40 and 40 to 256 and the results: Beck
@@ -29,14 +29,17 @@ class ModularArithmetic(ClassificationTask):
 
     Args:
         T: the longest training sequence, at least 3.
-        longest: the longest validation or test sequence, above T; if none is given 256, or 2T where that is more.
-        modulus: at least 2.
-        splits: how the sequences are drawn.
+        longest: the longest validation or test sequence, above T; 256 by default, or 2T if that is more.
+        modulus: the modulus, at least 2.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: a setting is not an integer within its bounds.
 
     """
+
+    default_splits = Splits(train_size=None)
+    metrics = (Metric("scaled_acc", "accuracy from 0 at chance to 1", better="higher", shown="page"),)
 
     def __init__(self, T: int = 40, longest: int | None = None, modulus: int = 5, splits: Splits | None = None) -> None:
         check_integer("T", T, SHORTEST, "two numbers and an operator")
@@ -58,7 +61,7 @@ class ModularArithmetic(ClassificationTask):
         return self._between(SHORTEST, self.T, n, generator)
 
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw ``n`` sequences for validation or test, which are longer."""
+        """Draw ``n`` sequences for validation or test; they are longer."""
         return self._between(self.T, self.longest, n, generator)
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:

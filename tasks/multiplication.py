@@ -6,15 +6,16 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer
-from tasks.adding import draw_pairs, first_is_marked
+from longlag.task import Batch, LogisticTask, Metric, Splits, check_integer
+
+from .adding import draw_pairs, first_is_marked
 
 
 class Multiplication(LogisticTask):
     """Multiply the two marked values among distractors.
 
-    As in the adding problem of 1997, but values are uniform in [0, 1], the target is X1 · X2, and a very first pair
-    that is drawn as a marked one counts as 1. With T=8::
+    As in the adding problem of 1997, but values are uniform in [0, 1], the target is X1 · X2, and a marked very first
+    pair counts as 1. With T=8::
 
         value    0.1  0.5  0.9  0.3  0.7  0.2  0.6  0.4
         marker    −1    1    1    0    0    0    0   −1      target: 0.5 · 0.9 = 0.45
@@ -23,28 +24,33 @@ class Multiplication(LogisticTask):
     least T/2 steps after it was shown.
 
     A sequence is right if the error is below 0.04. Solved: fewer than ``max_wrong`` of the latest 2000 training
-    sequences wrong. Beside the mean absolute error, the mean squared error is recorded as ``squared_error``: the
-    paper's column of that name fits the former better. The best constant for the accuracy is 0.04, for the loss 0.25
-    where the first pair is not marked.
+    sequences wrong. A run records the mean squared error as ``squared_error`` beside the mean absolute error: the
+    column of that name in the paper fits the latter better. The best constant for the accuracy is 0.04, for the loss
+    0.25 where the first pair is not marked.
 
     Source: Hochreiter & Schmidhuber 1997, Experiment 5, section 5.5. Published (LSTM with 93 weights, T=100, means of
     10 trials): 482,000 sequences for max_wrong=140, 1,273,000 for max_wrong=13 (n_seq of the paper).
 
     Args:
         T: the length of the shortest sequence, at least 6.
-        max_wrong: from how many wrong ones of 2000 on a run is not solved, at least 1.
-        splits: how the sequences are drawn.
+        max_wrong: a run with this many wrong sequences of 2000 is not solved; at least 1.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T or max_wrong is not an integer within its bounds.
 
     """
 
+    metrics = (
+        *LogisticTask.metrics,
+        Metric("squared_error", "mean squared error", scale="log", better="lower", shown="page"),
+    )
     input_size = 2
     output_size = 1
     channels = ("value", "marker")
     tolerance = 0.04
     recent = 2000
+    default_splits = Splits(train_size=None, test_size=2560)
 
     def __init__(self, T: int = 100, max_wrong: int = 140, splits: Splits | None = None) -> None:
         check_integer("T", T, 6, "two pairs to mark in the first half of the sequence")
@@ -67,7 +73,7 @@ class Multiplication(LogisticTask):
         return {**super().judge(outputs, batch), "squared_error": squared}
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether few enough of the latest training sequences are wrong."""
+        """Return whether few enough of the latest training sequences are wrong."""
         accuracy = values.get("recent/acc")
         return accuracy is not None and round((1 - accuracy) * self.recent) < self.max_wrong
 

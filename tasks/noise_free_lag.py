@@ -12,15 +12,15 @@ class NoiseFreeLag(LogisticTask):
     """Predict the next symbol of one of two sequences, which differ in the first and the last symbol.
 
     The sequences are (y, a1, …, a(T−1), y) and (x, a1, …, a(T−1), x), each with probability ½. Every symbol is one-hot
-    on its own line, in the order a1, …, a(T−1), x, y; at every step the next one is to be predicted. With T=3::
+    on a separate line, in the order a1, …, a(T−1), x, y; at every step the target is the next one. With T=3::
 
         input     y   a1  a2
         target    a1  a2  y
 
-    T is the lag, p of the paper: the last symbol is predicted T − 1 steps after the first was shown.
+    T is the lag, p of the paper: the prediction of the last symbol comes T − 1 steps after the first symbol.
 
     A sequence is right if the errors of all outputs are below 0.25 at every step. Solved: all validation sequences
-    right. The paper takes 10,000 successive ones, but there are only two different ones, and 256 contain both.
+    right. The paper takes 10,000 successive ones, but only two sequences exist, and 256 contain both.
     No constant output is right.
 
     Source: Hochreiter & Schmidhuber 1997, Experiment 2a, section 5.2. Published (T=100, means of 18 trials): LSTM
@@ -28,7 +28,7 @@ class NoiseFreeLag(LogisticTask):
 
     Args:
         T: the lag, at least 2.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T is not an integer of at least 2.
@@ -38,6 +38,7 @@ class NoiseFreeLag(LogisticTask):
     readout = "every"
     tolerance = 0.25
     chance_accuracy = 0.0
+    default_splits = Splits(train_size=None, test_size=256)
 
     def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
         check_integer("T", T, 2, "at least one symbol between the first and the last")
@@ -56,7 +57,7 @@ class NoiseFreeLag(LogisticTask):
         return torch.arange(self.T - 1).expand(n, -1)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether all validation sequences are right."""
+        """Return whether all validation sequences are right."""
         return values["val/acc"] == 1.0
 
     def cues(self, batch: Batch) -> Tensor:

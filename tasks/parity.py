@@ -3,46 +3,48 @@
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Splits, check_integer, integers, one_hot
+from longlag.task import Batch, ClassificationTask, Metric, Splits, check_integer, integers, one_hot
 
 SHORTEST = 3
 
 
 class Parity(ClassificationTask):
-    """Say whether the number of ones is even or odd.
+    """Tell whether the number of ones is even or odd.
 
     The bits are random and one-hot; the answer is read after the last one::
 
         0  1  1  0  1      target: odd
 
     T is the length of the longest training sequence; training lengths are uniform in [3, T], those of validation and
-    test in [T, longest]. A cell that has learned the rule, and not the lengths, is right on both; every bit counts, so
-    the first one is read up to ``longest`` − 1 steps after it was shown.
+    test in [T, longest]. A cell that has learned the rule, and not the lengths, is right on both. Every bit counts, so
+    the readout comes up to ``longest`` − 1 steps after the first relevant bit.
 
-    ``scaled_acc`` is (accuracy − chance)/(1 − chance), the figure that the papers print. Solved: validation accuracy of
+    ``scaled_acc`` is (accuracy − chance)/(1 − chance), which the papers print. Solved: validation accuracy of
     at least 0.99. Every constant output is right half of the time.
 
     Source: the protocol of Beck et al. 2024 (xLSTM) and Grazzi et al. 2024, with T=40 and longest=256; the task, with
     lengths up to 50 and more, Bengio, Simard & Frasconi 1994. Published scaled accuracies: sLSTM 1.0, mLSTM 0.04 to
-    0.09, Transformer 0.02 (Grazzi et al., Table 3). The paper of 1997 says that random weight guessing solves parity
-    over 500 steps.
+    0.09, Transformer 0.02 (Grazzi et al., Table 3). According to the paper of 1997, random weight guessing solves
+    parity over 500 steps.
 
     Args:
         T: the longest training sequence, at least 3.
-        longest: the longest validation or test sequence, at least T; if none is given 256, or 2T where that is more.
-        splits: how the sequences are drawn.
+        longest: the longest validation or test sequence, at least T; 256 by default, or 2T if that is more.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: a setting is not an integer within its bounds.
 
     """
 
+    metrics = (Metric("scaled_acc", "accuracy from 0 at chance to 1", better="higher", shown="page"),)
     input_size = 2
     output_size = 2
     chance_accuracy = 0.5
     chance_loss = 0.6931471805599453  # ln 2
     alphabet = ("0", "1")
     answers = ("even", "odd")
+    default_splits = Splits(train_size=None)
 
     def __init__(self, T: int = 40, longest: int | None = None, splits: Splits | None = None) -> None:
         check_integer("T", T, SHORTEST, "the shortest sequence")
@@ -56,7 +58,7 @@ class Parity(ClassificationTask):
         return self._between(SHORTEST, self.T, n, generator)
 
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw ``n`` sequences for validation or test, which are longer."""
+        """Draw ``n`` sequences for validation or test; they are longer."""
         return self._between(self.T, self.longest, n, generator)
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:

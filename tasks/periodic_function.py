@@ -10,7 +10,7 @@ from longlag.task import Batch, Splits, StreamTask, check_integer, check_number
 
 
 class PeriodicFunction(StreamTask):
-    """Put out a periodic function of time, with nothing to go by.
+    """Generate a periodic function of time without any input.
 
     The one input line is always 0; the target at step t = 1, 2, … is a function of t with period T and values from 0 to
     1. All sequences are the same. For the cosine and T=4::
@@ -18,21 +18,21 @@ class PeriodicFunction(StreamTask):
         input     0    0    0    0    0    0
         target    0.5  1    0.5  0    0.5  1
 
-    T is the period, F of the paper: how long the way is from one return to the next.
+    T is the period, F of the paper.
 
     The output unit is linear. An answer is right if the error is below 0.3 (0.15 in the paper's stricter runs). Solved:
-    every answer of the validation stream right, which is longer than those of training; the paper lets a stream go on
-    up to its first error.
+    every answer of the validation stream right, which is longer than the training streams; a stream of the
+    paper ends with its first error.
 
     Source: Gers, Schraudolph & Schmidhuber 2002 ("periodic function generation"): the cosine, the triangle
     and the rectangle with T of 10 and 25, by one cell with peepholes.
 
     Args:
         T: the period, at least 3.
-        periods: how many make a training stream.
-        eval_periods: how many make a validation or test stream.
-        tolerance: the error from which an answer is wrong.
-        splits: how many streams are drawn: all of them are the same.
+        periods: the periods of a training stream.
+        eval_periods: the periods of a validation or test stream.
+        tolerance: the error from which on an answer is wrong.
+        splits: the sizes of the splits; all streams are the same.
 
     Raises:
         ValueError: a setting is out of its bounds.
@@ -42,6 +42,7 @@ class PeriodicFunction(StreamTask):
     input_size = 1
     output_size = 1
     channels = ("line",)
+    default_splits = Splits(batch_size=1, train_size=None, val_size=1, test_size=1)
 
     def __init__(
         self,
@@ -66,14 +67,14 @@ class PeriodicFunction(StreamTask):
 
     @abstractmethod
     def wave(self, phase: Tensor) -> Tensor:
-        """Return the function at phases from 0 to 1, the fraction of the period that has gone by."""
+        """Return the function at phases from 0 to 1, the elapsed fraction of the period."""
 
     def unit(self, outputs: Tensor) -> Tensor:
         """Return the outputs: the unit is linear."""
         return outputs
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
-        """Return ``n`` times the stream of the training length; nothing is drawn."""
+        """Return ``n`` times the stream of the training length; the generator is not used."""
         return self._stream(n, self.periods)
 
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
@@ -81,7 +82,7 @@ class PeriodicFunction(StreamTask):
         return self._stream(n, self.eval_periods)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether every answer of the validation stream is right."""
+        """Return whether every answer of the validation stream is right."""
         return values["val/perfect"] == 1.0
 
     def _stream(self, n: int, periods: int) -> Batch:
@@ -116,6 +117,6 @@ class Rectangle(PeriodicFunction):
 
 
 def _candidates(values: Tensor, tolerance: float) -> Tensor:
-    """Return constants of which one is near as many of the values as a constant can be."""
+    """Return candidates for the constant that is near as many of the values as possible."""
     low, high = values.min().item(), values.max().item()
     return torch.linspace(low - tolerance, high + tolerance, 10_001, dtype=torch.float64)

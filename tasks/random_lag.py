@@ -4,21 +4,22 @@ import torch
 from torch import Tensor
 
 from longlag.task import Batch, Splits
-from tasks.noise_free_lag import NoiseFreeLag
+
+from .noise_free_lag import NoiseFreeLag
 
 
 class RandomLag(NoiseFreeLag):
     """Predict the last symbol, which equals the first, after a random sequence of others.
 
     As the noise-free lag, but the T − 1 symbols between the first and the last are drawn at random from a1, …, a(T−1).
-    No local regularity is left that a net could learn to compress the sequence. With T=4::
+    The sequence has no local regularity that a net could use to compress it. With T=4::
 
         input     x   a3  a1  a3
         target    a3  a1  a3  x
 
-    T is the lag, p of the paper: the last symbol is predicted T − 1 steps after the first was shown.
+    T is the lag, p of the paper: the prediction of the last symbol comes T − 1 steps after the first symbol.
 
-    The loss counts at every step, as published, though only the last symbol can be predicted. A sequence is right if
+    The loss counts every step, as published, though only the last symbol is predictable. A sequence is right if
     the errors of all outputs are below 0.25 at its end. Solved: all validation sequences right, 10,000 in the paper and
     by default. The best constant output is right for one of x and y.
 
@@ -27,7 +28,7 @@ class RandomLag(NoiseFreeLag):
 
     Args:
         T: the lag, at least 2.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T is not an integer of at least 2.
@@ -35,6 +36,7 @@ class RandomLag(NoiseFreeLag):
     """
 
     chance_accuracy = 0.5
+    default_splits = Splits(train_size=None, val_size=10_000, test_size=10_000)
 
     def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
         super().__init__(T, splits)
@@ -43,7 +45,6 @@ class RandomLag(NoiseFreeLag):
         """Return the symbols between the first and the last, [n, T − 1]."""
         return torch.randint(self.T - 1, (n, self.T - 1), generator=generator)
 
-    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Return ``acc`` and ``error`` of the last step of each sequence."""
-        end = torch.arange(batch.mask.shape[1], device=outputs.device) == (batch.lengths - 1)[:, None]
-        return super().judge(outputs, batch._replace(mask=end))
+    def scored(self, batch: Batch) -> Tensor:
+        """Return the last step of each sequence: ``acc`` and ``error`` are of this step alone."""
+        return torch.arange(batch.mask.shape[1], device=batch.mask.device) == (batch.lengths - 1)[:, None]

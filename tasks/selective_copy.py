@@ -12,15 +12,15 @@ class SelectiveCopy(ClassificationTask):
     """Repeat, in order, the symbols that came at random places among blanks.
 
     T steps of blanks, with ``tokens`` symbols at random places among them, then as many markers as there are symbols.
-    At the markers the symbols are asked for in the order in which they came. With T=5, two tokens, 2 and 1::
+    At the markers the targets are the symbols in their order. With T=5, two tokens, 2 and 1::
 
         input     ·  2  ·  1  ·  :  :
         target                   2  1
 
-    T is the number of steps before the first marker: the first symbol is asked for up to T steps after it came, and the
-    net has to find out what to keep.
+    T is the number of steps before the first marker: a net repeats the first symbol up to T steps after it saw it, and
+    has to learn what to keep.
 
-    The loss is the cross-entropy at the markers; ``acc`` is the share of them that are answered rightly. Solved:
+    The loss is the cross-entropy at the markers; ``acc`` is the share of right answers. Solved:
     validation accuracy of at least 0.99. A constant output is right for one of the symbols.
 
     Source: Gu & Dao 2023 (Mamba), after Jing et al. 2019; the published size is 16 tokens, 4096 steps
@@ -29,9 +29,9 @@ class SelectiveCopy(ClassificationTask):
 
     Args:
         T: the steps before the markers, at least ``tokens``.
-        tokens: how many symbols are repeated.
+        tokens: the number of symbols to repeat.
         vocabulary: the size of the alphabet, at least 4: two symbols, the blank and the marker.
-        splits: how the sequences are drawn.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: a setting is not an integer within its bounds.
@@ -39,6 +39,7 @@ class SelectiveCopy(ClassificationTask):
     """
 
     readout = "every"
+    default_splits = Splits(train_size=None)
 
     def __init__(self, T: int = 100, tokens: int = 16, vocabulary: int = 16, splits: Splits | None = None) -> None:
         check_integer("tokens", tokens, 1)

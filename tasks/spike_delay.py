@@ -9,30 +9,31 @@ from longlag.task import Batch, LogisticTask, Splits, check_integer
 
 
 class SpikeDelay(LogisticTask):
-    """At each spike, say whether it came after T or after T + 1 steps.
+    """At each spike, tell whether it came after T or after T + 1 steps.
 
-    One input line, 0 but for the spikes, which are 1. The n-th spike comes at step t(n) = t(n−1) + T + I(n), counted
-    from t(0) = 0 before the first step, with I(n) 0 or 1 at random. At each spike I(n) is asked for. With T=3::
+    The one input line is 1 at the spikes and 0 elsewhere. The n-th spike comes at step t(n) = t(n−1) + T + I(n),
+    counted from t(0) = 0 before the first step, with I(n) 0 or 1 at random. At each spike the target is I(n). With
+    T=3::
 
         input     0  0  1  0  0  0  1
         target          0           1
 
-    T is the shortest delay, F of the paper: what a cell has to count to.
+    T is the shortest delay, F of the paper: the number to which a cell has to count.
 
     A stream is right if the error is below 0.49 at every spike. Solved: all validation streams right. The constant
     output 1 is right for a stream whose delays are all long.
 
-    By default there is one delay in a stream (NMSD in the paper); ``spikes=100 eval_spikes=1000`` makes its continual
+    By default a stream has one delay (NMSD in the paper); ``spikes=100 eval_spikes=1000`` is the continual
     version (MSD). A published training stream ended with its first error; here it goes on.
 
     Source: Gers, Schraudolph & Schmidhuber 2002 ("measuring spike delays"): one cell, with and without
-    peepholes, T from 10 to 50; spikes 50 and 49 steps apart are told apart without short training examples.
+    peepholes, T from 10 to 50; peepholes distinguish 50 steps from 49 without short training examples.
 
     Args:
         T: the shortest delay, at least 1.
-        spikes: how many there are in a training stream.
-        eval_spikes: how many there are in a validation or test stream.
-        splits: how the streams are drawn.
+        spikes: the spikes in a training stream.
+        eval_spikes: the spikes in a validation or test stream.
+        splits: the sizes of the splits, and the seed of their streams.
 
     Raises:
         ValueError: a setting is not an integer within its bounds.
@@ -44,6 +45,7 @@ class SpikeDelay(LogisticTask):
     channels = ("line",)
     readout = "every"
     tolerance = 0.49
+    default_splits = Splits(train_size=None)
 
     def __init__(self, T: int = 10, spikes: int = 1, eval_spikes: int = 1, splits: Splits | None = None) -> None:
         check_integer("T", T, 1)
@@ -60,11 +62,11 @@ class SpikeDelay(LogisticTask):
         return self._streams(n, self.spikes, generator)
 
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
-        """Draw ``n`` streams for validation or test, which have a length of their own."""
+        """Draw ``n`` streams for validation or test, which may be longer."""
         return self._streams(n, self.eval_spikes, generator)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether all validation streams are right."""
+        """Return whether all validation streams are right."""
         return values["val/acc"] == 1.0
 
     def cues(self, batch: Batch) -> Tensor:

@@ -15,17 +15,17 @@ WINDOWS = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
 
 
 class TemporalOrder(LogisticTask):
-    """Say in which order two or three widely separated symbols came.
+    """Name the order of two or three widely separated symbols.
 
-    A sequence starts with E, ends with B, and is made of the symbols a, b, c, d at random, but for two (Experiment 6a)
-    or three (6b) positions with X or Y at random. The class, one of 4 or 8, is which of them came in which order, the
-    target one-hot. With symbols=2 and T=10, where the positions are 1 to 2 and 5 to 6::
+    A sequence starts with E, ends with B, and has random symbols a, b, c, d between them, except for two (Experiment
+    6a) or three (6b) positions with a random X or Y. The class, one of 4 or 8, is the sequence of these X and Y; the
+    target is one-hot. With symbols=2 and T=10, where the positions are 1 to 2 and 5 to 6::
 
         E  c  X  a  d  d  Y  b  a  B      target: XY, (0, 1, 0, 0)
 
     T is the length of the shortest sequence; lengths are uniform in [T, T + T/10]. With T=100 the positions, counted
     from 0 at E, are uniform in [10, 20] and [50, 60] for two symbols, and in [10, 20], [33, 43] and [66, 76] for three,
-    as published; with another T they are scaled by T/100 and rounded down.
+    as published; another T scales them by T/100, rounded down.
 
     A sequence is right if the errors of all outputs are below 0.3. Solved: the latest 2000 training sequences all
     right, and their mean absolute error below 0.1 (criterion ST3 of the paper). A constant output is right for one
@@ -36,8 +36,8 @@ class TemporalOrder(LogisticTask):
 
     Args:
         T: the length of the shortest sequence, at least 10.
-        symbols: how many relevant symbols, 2 or 3.
-        splits: how the sequences are drawn.
+        symbols: the number of relevant symbols, 2 or 3.
+        splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
         ValueError: T or symbols is not an integer within its bounds.
@@ -48,6 +48,7 @@ class TemporalOrder(LogisticTask):
     tolerance = 0.3
     recent = 2000
     alphabet = ALPHABET
+    default_splits = Splits(train_size=None, test_size=2560)
 
     def __init__(self, T: int = 100, symbols: int = 2, splits: Splits | None = None) -> None:
         check_integer("symbols", symbols, 2, at_most=3)
@@ -66,7 +67,7 @@ class TemporalOrder(LogisticTask):
         return Batch.answered_last(one_hot(symbols, self.input_size, lengths), targets, lengths)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Say whether the latest training sequences are all right and their mean error is below 0.1."""
+        """Return whether the latest training sequences are all right and their mean error is below 0.1."""
         return values.get("recent/acc") == 1.0 and values["recent/error"] < 0.1
 
     def cues(self, batch: Batch) -> Tensor:
@@ -78,10 +79,10 @@ def draw_orders(n: int, T: int, relevant: int, generator: torch.Generator) -> tu
     """Draw sequences of symbols [n, L], their classes [n] and their lengths [n].
 
     Args:
-        n: how many.
-        T: the length of the shortest.
+        n: the number of sequences.
+        T: the length of the shortest sequence.
         relevant: the number of X and Y in each.
-        generator: of every draw.
+        generator: the source of every random number.
 
     """
     lengths = integers(T, T + T // 10, n, generator)

@@ -3,8 +3,8 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from longlag.cli.assemble import cell_of
-from longlag.cli.configs import conf_dir, settings_of
+from longlag import build_cell, compose
+from longlag.settings.compose import conf_dir
 from longlag.task import Batch
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
@@ -32,8 +32,7 @@ def batch_of(B, L, I=2, lengths=None, mask=None, seed=0):  # noqa: E741
 
 
 def made(name, input_size=2, **changes):
-    settings = settings_of([f"cell={name}"])["cell"] | {"hidden_size": 8} | changes
-    return cell_of(settings, input_size)
+    return build_cell(compose(f"cell={name}"), input_size, **{"hidden_size": 8, **changes})
 
 
 def assert_close(log10_norms, expected):

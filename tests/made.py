@@ -1,5 +1,7 @@
 """Runs made up in memory, for the tests of what reads them."""
 
+from pathlib import Path
+
 from longlag.report.curves import RunCurves
 from longlag.runs import RunFolder, RunRecord, Status
 
@@ -10,4 +12,6 @@ def run(metrics=None, flow=None, T=60, bias=1.0, seed=0, cell="lstm", solved=Non
     facts = {"cell": cell, "task": "delayed_xor", "T": T, "forget_bias": bias, "seed": seed}
     config = {"run": facts, "cell": {"forget_bias": bias}, "task": {"T": T}, "optimizer": {"lr": lr}, "seed": seed}
     summary = {"solved_step": solved, "steps": steps if solved is None else solved} if state != "running" else {}
-    return RunCurves(RunRecord(RunFolder(None), config, Status(state), summary), metrics or {}, flow or {})
+    return RunCurves(
+        RunRecord(RunFolder(Path("/nonexistent")), config, Status(state), summary), metrics or {}, flow or {}
+    )

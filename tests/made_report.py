@@ -3,9 +3,9 @@
 import math
 from dataclasses import replace
 
-from longlag.benchmark.figures import Report, left_out, rows_of
-from longlag.benchmark.given import Size
-from longlag.benchmark.race import Entry, Measured, Timed
+from longlag.benchmark.measure import Entry, Measured, Timed
+from longlag.benchmark.results import Report, left_out, rows_of
+from longlag.benchmark.workload import Size
 
 SIZE = Size("lstm", H=16, B=32, T=100, R=2, I=2)
 MACHINE = {"cpu": "a processor", "cores": 2, "gpu": None, "threads": 1, "native": "avx2", "torch": "2"}

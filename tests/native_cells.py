@@ -17,7 +17,7 @@ from longlag.cells import (
     RefinedLSTMCell,
     RNNCell,
 )
-from longlag.engine import eager, native
+from longlag.engine import Native, eager
 
 
 def full_2000(input_size, hidden_size):
@@ -153,7 +153,7 @@ def assert_parity(cell, on, dtypes=tuple(BOUNDS), **layout):
     wanted = parts(copy.deepcopy(cell).double(), eager.unroll, on, **layout)
     for dtype in dtypes:
         own = copy.deepcopy(cell).to(dtype)
-        got = parts(own, native.unroll, on, **layout)
+        got = parts(own, Native().unroll, on, **layout)
         assert all(part.dtype is dtype for part in got.values())
         over = {name: off for name, off in errors(got, wanted).items() if not off <= BOUNDS[dtype]}
         if over and dtype is torch.float32:

@@ -126,8 +126,8 @@ def _read(path: Path, read: list[Record]) -> OfflineRun:
             for item in record.summary.update:
                 summary = updated(summary, _key(item), json.loads(item.value_json))
         elif kind == "metric":
-            axis, best = record.metric.step_metric, record.metric.summary
-            metrics[record.metric.name or record.metric.glob_name] = {"axis": axis, "max": best.max, "last": best.last}
+            kept = {name: getattr(record.metric.summary, name) for name in ("max", "min", "last")}
+            metrics[record.metric.name or record.metric.glob_name] = {"axis": record.metric.step_metric, **kept}
         elif kind == "files":
             for item in record.files.files:
                 if item.path.startswith("media/"):

@@ -5,11 +5,11 @@ import math
 import random
 from pathlib import Path
 
-from longlag.cli.configs import settings_of
-from longlag.cli.settings import folder_name
+from longlag import compose
 from longlag.runs import RunFolder, Status
-from longlag.runs.error_flow import ErrorFlowTable
-from longlag.runs.metrics import MetricsTable
+from longlag.runs.error_flow_csv import ErrorFlowTable
+from longlag.runs.metrics_csv import MetricsTable
+from longlag.settings.names import folder_name
 
 STEPS = range(0, 101, 20)
 
@@ -19,7 +19,7 @@ def make_study(path: Path, lags=(20, 60), biases=(0.0, 1.0, 3.0), seeds=range(3)
 
     The early gradient falls as σ(b)^T, and a run is solved, at step 60, where that is not below 1e-8 or by luck.
     """
-    base = settings_of(["logger=csv", "trainer.max_steps=100"])
+    base = compose("logger=csv", "trainer.max_steps=100")
     made = []
     for T in lags:
         for bias in biases:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from longlag.cli.configs import conf_dir
 from longlag.runs import read_study
+from longlag.settings.compose import conf_dir
 
 NAMES = sorted(path.stem for path in (conf_dir() / "experiment" / "easy").glob("*.yaml"))
 

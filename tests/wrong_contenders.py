@@ -3,7 +3,7 @@
 import math
 
 from longlag.benchmark.contenders import TorchContender
-from longlag.benchmark.contenders.engines import Eager
+from longlag.benchmark.contenders.engines import EagerContender
 
 
 class Right(TorchContender):
@@ -14,7 +14,7 @@ class Right(TorchContender):
 
     def __init__(self, given):
         super().__init__(given)
-        self._eager = Eager(given)
+        self._eager = EagerContender(given)
 
     def leaves(self, run):
         return self._eager.leaves(run)

@@ -7,9 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from longlag.bounds import check_switch, is_number
 from longlag.cells import Cell
-from longlag.engine import engine_for
+from longlag.checks import check_switch, is_number
+from longlag.engine import Engine, engine_for
 
 Readout = Literal["last", "every"]
 
@@ -18,18 +18,17 @@ class SequenceModel(nn.Module):
     """A cell, or a stack of them, run from the initial state over a sequence, and a linear readout of the hidden state.
 
     Args:
-        cell: any cell; or several, from the input up: each after the first reads the hidden states of the one below.
+        cell: a cell, or several from the input up: each after the first reads the hidden states of the one below.
         output_size: O, the number of outputs.
         readout: ``last`` reads the last valid hidden state, ``every`` reads them all.
-        engine: how the cells are run over time; see :mod:`longlag.engine`.
-        dropout: the probability with which a hidden unit is dropped between two layers, at each step anew; see
-            ``forward``.
-        residual: whether each layer after the first adds what it reads to what it gives.
+        engine: the engine that runs the cells over time: an engine, or a name in :mod:`longlag.engine`.
+        dropout: the probability of dropping a hidden unit between two layers, at each step anew; see ``forward``.
+        residual: whether each layer after the first adds its inputs to its hidden states.
         readout_bias: whether the readout has a bias.
 
     Raises:
-        ValueError: there is no such readout or engine, the engine cannot run the cells, ``dropout`` is no probability
-            below 1, or the cells do not fit on top of each other.
+        ValueError: there is no such readout or engine, the engine cannot run the cells, ``dropout`` is not a
+            probability below 1, or the cells do not fit on top of each other.
 
     """
 
@@ -38,7 +37,7 @@ class SequenceModel(nn.Module):
         cell: Cell | Sequence[Cell],
         output_size: int,
         readout: Readout = "last",
-        engine: str = "auto",
+        engine: str | Engine = "auto",
         dropout: float = 0.0,
         residual: bool = False,
         readout_bias: bool = True,
@@ -52,12 +51,12 @@ class SequenceModel(nn.Module):
         check_switch("residual", residual)
         check_switch("readout_bias", readout_bias)
         if not layers:
-            raise ValueError("at least one cell is wanted")
+            raise ValueError("a model needs at least one cell")
         for below, above in pairwise(layers):
-            read = getattr(above, "input_size", below.hidden_size)  # a plain module need not say it
+            read = getattr(above, "input_size", below.hidden_size)  # a plain module may lack it
             if read != below.hidden_size or (residual and above.hidden_size != read):
                 raise ValueError(f"a layer of {above.hidden_size} units cannot stand on one of {below.hidden_size}")
-        self.unrolls = [engine_for(engine, layer) for layer in layers]
+        self.engines: list[Engine] = [engine_for(engine, layer) for layer in layers]
         self.cells = nn.ModuleList(layers)
         self.readout = nn.Linear(layers[-1].hidden_size, output_size, bias=readout_bias)
         self.reads: Readout = readout
@@ -69,17 +68,17 @@ class SequenceModel(nn.Module):
 
         Args:
             x: inputs [B, L, I], padded at the end where ``lengths`` says so.
-            lengths: how many steps of each sequence are valid [B], each from 1 to L; all of them if none are given.
-            generator: of what is dropped; without one, nothing is.
+            lengths: the valid steps of each sequence [B], from 1 to L; without them, all steps are valid.
+            generator: decides which units are dropped; without one, none is.
 
         Returns:
-            Outputs [B, O] for the readout ``last``, [B, L, O] for ``every`` (those of padded steps mean nothing).
+            Outputs [B, O] for the readout ``last``, [B, L, O] for ``every`` (of padded steps they mean nothing).
 
         """
         hidden = x
-        for k, (cell, unroll) in enumerate(zip(self.cells, self.unrolls, strict=True)):
+        for k, (cell, engine) in enumerate(zip(self.cells, self.engines, strict=True)):
             read = hidden if k == 0 else self._dropped(hidden, generator)
-            hidden, (h, _) = unroll(cell, read)  # [B, L, H], [B, H]
+            hidden, (h, _) = engine.unroll(cell, read)  # [B, L, H], [B, H]
             if self.residual and k > 0:
                 hidden, h = hidden + read, h + read[:, -1]
         if self.reads == "every":

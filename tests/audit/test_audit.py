@@ -1,13 +1,13 @@
 import pytest
+from longlag.tasks.adding import Adding
+from longlag.tasks.delayed_xor import DelayedXOR
+from longlag.tasks.embedded_reber import EmbeddedReber
+from longlag.tasks.latch import Latch
 
 from longlag.audit.audit import Audit, Effort, audit, passes
 from longlag.audit.constant import Constant
 from longlag.audit.guessing import Guessed
 from longlag.task import Splits
-from tasks.adding import Adding
-from tasks.delayed_xor import DelayedXOR
-from tasks.embedded_reber import EmbeddedReber
-from tasks.latch import Latch
 
 LITTLE = Effort(steps=300, guesses=2000, sequences=256)
 

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.latch import Latch
 
 from longlag.audit.guessing import RANGE, GuessedNets, guess
-from tasks.latch import Latch
 
 
 def test_each_net_is_a_fully_recurrent_one():

@@ -1,8 +1,8 @@
 import torch
+from longlag.tasks.delayed_xor import DelayedXOR
 
 from longlag.audit.window import WindowModel, trained_window
 from longlag.task import Splits
-from tasks.delayed_xor import DelayedXOR
 
 
 def test_it_sees_the_last_steps_and_no_others():

@@ -4,9 +4,9 @@ import torch
 from longlag.benchmark import bench as module
 from longlag.benchmark.bench import Bench, Plan
 from longlag.benchmark.contenders import CONTENDERS
-from longlag.benchmark.contenders.engines import Eager, Native
-from longlag.benchmark.floor import Rate
-from longlag.benchmark.given import Size
+from longlag.benchmark.contenders.engines import EagerContender, NativeContender
+from longlag.benchmark.roofline import Rate
+from longlag.benchmark.workload import Size
 from longlag.cells import LSTMCell
 
 SIZES = [(Size("lstm", H=3, B=2, T=4), LSTMCell), (Size("lstm", H=3, B=2, T=4, R=2), LSTMCell)]
@@ -14,7 +14,7 @@ SIZES = [(Size("lstm", H=3, B=2, T=4), LSTMCell), (Size("lstm", H=3, B=2, T=4, R
 
 def test_all_sizes_are_measured_and_told_of():
     told = []
-    bench = Bench(Plan(SIZES, [Native, Eager], rounds=2), lambda *what: told.append(what))
+    bench = Bench(Plan(SIZES, [NativeContender, EagerContender], rounds=2), lambda *what: told.append(what))
     assert bench.expected() > 0
     bench.run()
     assert [each.size for each in bench.measured] == [size for size, _ in SIZES]
@@ -33,7 +33,9 @@ def test_what_is_expected_follows_from_a_trial_of_ten_steps(monkeypatch):
     monkeypatch.setattr(module, "_tried", lambda kind, given: (5.0, 0.02))
     monkeypatch.setattr(Rate, "measure", lambda self: None)
     for rounds, R in ((3, 1), (12, 1), (12, 4)):
-        bench = Bench(Plan([(Size("lstm", 8, 4, T=100, R=R), LSTMCell)], [Eager, Native], rounds=rounds))
+        bench = Bench(
+            Plan([(Size("lstm", 8, 4, T=100, R=R), LSTMCell)], [EagerContender, NativeContender], rounds=rounds)
+        )
         eager, native = (3 * each + (rounds + 1) * 1.4 * each for each in (0.2, 0.2 * R))
         reference = 2 * min(R, 2) * 0.2
         assert bench.expected() == pytest.approx(eager + native + reference, rel=1e-3)
@@ -41,7 +43,7 @@ def test_what_is_expected_follows_from_a_trial_of_ten_steps(monkeypatch):
 
 def test_what_is_built_in_the_trial_is_said_of_the_first_size(monkeypatch):
     monkeypatch.setattr(module, "_tried", lambda kind, given: (5.0, 0.01))
-    bench = Bench(Plan(SIZES, [Native], rounds=1))
+    bench = Bench(Plan(SIZES, [NativeContender], rounds=1))
     bench.run()
     first, second = (each.entries[0].first_s for each in bench.measured)
     assert first == 5.0
@@ -52,7 +54,7 @@ def test_the_threads_are_those_of_the_plan_and_then_those_of_before(monkeypatch)
     seen = []
     monkeypatch.setattr(Rate, "measure", lambda self: seen.append(torch.get_num_threads()))
     before = torch.get_num_threads()
-    Bench(Plan(SIZES[:1], [Eager], rounds=2, threads=before + 1)).run()
+    Bench(Plan(SIZES[:1], [EagerContender], rounds=2, threads=before + 1)).run()
     assert set(seen) == {before + 1}
     assert torch.get_num_threads() == before
 
@@ -74,7 +76,7 @@ def test_ctrl_c_keeps_what_was_measured(monkeypatch, at):
 
     first = 0
     monkeypatch.setattr(Rate, "measure", measure)
-    bench = Bench(Plan(SIZES, [Eager], rounds=3), tell)
+    bench = Bench(Plan(SIZES, [EagerContender], rounds=3), tell)
     with pytest.raises(KeyboardInterrupt):
         bench.run()
     assert bench.done == 1

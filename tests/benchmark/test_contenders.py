@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from longlag.benchmark.contenders import CONTENDERS
-from longlag.benchmark.given import Given, Size, relative_error
+from longlag.benchmark.workload import Size, Workload, relative_error
 from longlag.cells import (
     ForgetLSTM2000Cell,
     GRUCell,
@@ -52,7 +52,7 @@ def flashrnn_without_a_gpu(monkeypatch):
 
 
 def given(cell, R=3):
-    return Given(Size(cell, H=5, B=4, T=12, R=R, I=3), CELLS[cell])
+    return Workload(Size(cell, H=5, B=4, T=12, R=R, I=3), CELLS[cell])
 
 
 @pytest.mark.parametrize(("name", "cell"), [(name, cell) for name in RUNS for cell in sorted(RUNS[name])])

@@ -3,7 +3,7 @@ import io
 from made_report import measured, report
 from rich.console import Console
 
-from longlag.benchmark.figures import rows_of
+from longlag.benchmark.results import rows_of
 from longlag.benchmark.table import markdown, print_report
 
 

@@ -7,7 +7,7 @@ import torch
 
 from longlag import cells
 from longlag.cells import Cell
-from longlag.conformance.result import leaves
+from longlag.cells.state import leaves
 
 CELLS = [
     cls

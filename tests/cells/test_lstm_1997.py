@@ -333,14 +333,14 @@ def test_on_the_meta_device():
         ({"weight_range": 0}, "weight_range must be a number above 0, got 0"),
         ({"weight_range": True}, "weight_range must be a number above 0"),
         ({"weight_range": math.inf}, "weight_range must be a number above 0"),
-        ({"input_bias": "-1"}, "input_bias must be a number or a list of 3, one a block, got '-1'"),
+        ({"input_bias": "-1"}, "input_bias must be a number or a list of 3, one for each block, got '-1'"),
         ({"input_bias": "abc"}, "input_bias must be a number or a list of 3"),
         ({"input_bias": True}, "input_bias must be a number or a list of 3"),
-        ({"output_bias": [-1, -2]}, r"output_bias must be a number or a list of 3, one a block, got \[-1, -2\]"),
+        ({"output_bias": [-1, -2]}, r"output_bias must be a number or a list of 3, one for each block, got \[-1, -2\]"),
         ({"output_bias": [-1, -2, None]}, "output_bias must be a number or a list of 3"),
         ({"output_bias": math.nan}, "output_bias must be a number or a list of 3"),
-        ({"biased": "none", "input_bias": -1}, "gate 'i' has no bias, as biased='none' says"),
-        ({"output_gate": False, "output_bias": -1}, "there is no gate 'o' here, only i"),
+        ({"biased": "none", "input_bias": -1}, "gate 'i' has no bias with biased='none'"),
+        ({"output_gate": False, "output_bias": -1}, "there is no gate 'o', only i"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, said):
@@ -349,7 +349,7 @@ def test_bad_arguments_are_refused(arguments, said):
 
 
 def test_a_bias_that_is_not_there_is_not_given_out():
-    with pytest.raises(ValueError, match="gate 'o' has no bias, as biased='none' says"):
+    with pytest.raises(ValueError, match="gate 'o' has no bias with biased='none'"):
         LSTM1997Cell(2, 6, biased="none").gate_bias("o")
-    with pytest.raises(ValueError, match="there is no gate 'f' here, only i, o"):
+    with pytest.raises(ValueError, match="there is no gate 'f', only i, o"):
         LSTM1997Cell(2, 6).gate_bias("f")

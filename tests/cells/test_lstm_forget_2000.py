@@ -256,8 +256,8 @@ def test_on_the_meta_device():
         ({"cell_bias": None}, "cell_bias must be true or false, got None"),
         ({"truncate_gates": "no"}, "truncate_gates must be true or false, got 'no'"),
         ({"weight_range": -0.1}, "weight_range must be a number above 0, got -0.1"),
-        ({"input_bias": [-1, -2]}, r"input_bias must be a number or a list of 3, one a block, got \[-1, -2\]"),
-        ({"output_bias": "-1"}, "output_bias must be a number or a list of 3, one a block, got '-1'"),
+        ({"input_bias": [-1, -2]}, r"input_bias must be a number or a list of 3, one for each block, got \[-1, -2\]"),
+        ({"output_bias": "-1"}, "output_bias must be a number or a list of 3, one for each block, got '-1'"),
         ({"output_bias": False}, "output_bias must be a number or a list of 3"),
     ],
 )

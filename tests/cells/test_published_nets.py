@@ -2,10 +2,9 @@
 
 import pytest
 
+from longlag import build_model, build_task, compose
 from longlag.cells.lstm_1997 import LSTM1997Cell
 from longlag.cells.lstm_forget_2000 import ForgetLSTM2000Cell
-from longlag.cli.assemble import model_of, task_of
-from longlag.cli.configs import settings_of
 from longlag.model import SequenceModel
 
 
@@ -38,7 +37,7 @@ def count(module):
 )
 def test_the_nets_of_1997(overrides, blocks, size, biased, published):
     """Hochreiter & Schmidhuber 1997, Tables 10 and 11; where ``all`` units have a bias, so have the outputs."""
-    task = task_of(settings_of(overrides))
+    task = build_task(compose(*overrides))
     cell = LSTM1997Cell(task.input_size, blocks * size, size, biased="hidden" if biased == "all" else biased)
     assert count(SequenceModel(cell, task.output_size, readout_bias=biased == "all")) == published
 
@@ -46,7 +45,7 @@ def test_the_nets_of_1997(overrides, blocks, size, biased, published):
 @pytest.mark.parametrize("name", ["noise_free_lag", "random_lag"])
 def test_the_net_of_experiments_2a_and_2b(name):
     """One cell and its input gate read the inputs; the outputs read the cell, and the inputs, which is not ours."""
-    task = task_of(settings_of([f"task={name}", "task.T=100"]))
+    task = build_task(compose(f"task={name}", "task.T=100"))
     cell = LSTM1997Cell(task.input_size, 1, output_gate=False, biased="none")
     from_inputs_to_outputs = task.input_size * task.output_size
     assert count(SequenceModel(cell, task.output_size, readout_bias=False)) + from_inputs_to_outputs == 10504
@@ -54,7 +53,7 @@ def test_the_net_of_experiments_2a_and_2b(name):
 
 def test_the_net_of_the_continual_grammar():
     """Gers, Schmidhuber & Cummins 2000: 4 blocks of 2; 120 weights of cells, 192 of gates; the outputs have 112."""
-    task = task_of(settings_of(["task=continual_embedded_reber"]))
+    task = build_task(compose("task=continual_embedded_reber"))
     cell = ForgetLSTM2000Cell(task.input_size, 8, 2)
     assert (count(cell.U), count(cell.W)) == (120, 192)
     from_inputs_to_outputs = task.input_size * task.output_size
@@ -63,17 +62,15 @@ def test_the_net_of_the_continual_grammar():
 
 def test_the_net_of_experiment_3_by_its_settings():
     """The biases of each block can be typed, as the paper's Table 10 lists them."""
-    settings = settings_of(
-        [
-            "task=two_sequence",
-            "cell=lstm_1997",
-            "cell.hidden_size=3",
-            "cell.input_bias=[-1,-3,-5]",
-            "cell.output_bias=[-2,-4,-6]",
-            "model.readout_bias=false",
-        ]
+    settings = compose(
+        "task=two_sequence",
+        "cell=lstm_1997",
+        "cell.hidden_size=3",
+        "cell.input_bias=[-1,-3,-5]",
+        "cell.output_bias=[-2,-4,-6]",
+        "model.readout_bias=false",
     )
-    model = model_of(settings, task_of(settings))
+    model = build_model(settings, build_task(settings))
     (cell,) = model.cells
     assert count(model) == 102
     assert cell.gate_bias("i").tolist() == [-1, -3, -5]

@@ -28,7 +28,7 @@ def test_a_table_with_a_verdict_for_each_task(longlag):
 def test_json_for_other_tools(longlag):
     (found,) = json.loads(longlag("audit", "task=adding", "task.T=10", "--json", "--window", "3", *QUICK).out)
     assert (found["task"], found["T"], found["window"]) == ("adding", 10, 3)
-    assert found["settings"]["_target_"] == "tasks.adding.Adding"
+    assert found["settings"]["_target_"] == "longlag.tasks.Adding"
     assert found["guessed"]["tried"] == 50
     assert 0 <= found["constant"]["accuracy"] <= 1
     assert found["verdict"] == "long-lag"

@@ -1,11 +1,13 @@
 import importlib
+import re
 import sys
 from pathlib import Path
 
 import pytest
-from printed import table
+from printed import runs, table
 
-from longlag.cli.configs import conf_dir
+from longlag.flow.early_gradient import PROBE_SIZE
+from longlag.settings.compose import conf_dir
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 SOLUTION = """
@@ -45,6 +47,16 @@ def test_the_kit_says_what_it_found_and_the_figures(longlag):
     assert lines(said)[-1] == "all that apply passed"
 
 
+def test_the_early_gradient_is_that_of_a_run_with_seed_0(longlag):
+    """All digits that both tables show; the lag, the probe batch and its size are those of a run with the defaults."""
+    assert longlag("train", "cell=gru", "trainer.max_steps=2", "trainer.val_check_interval=2", "logger=csv").code == 0
+    (run,) = runs()
+    heading, row = lines(longlag("check", "cell=gru"))[13:15]
+    assert re.split(r"  +", heading)[4] == f"early gradient T={run.config['task']['T']}"
+    assert row.split()[6] == f"{run.summary['early_gradient_init']:.1e}"
+    assert run.config["probe"]["size"] == PROBE_SIZE
+
+
 def test_several_cells_are_a_row_each(longlag):
     said = longlag("check", "cell=lstm,rnn", "cell.hidden_size=8")
     assert said.code == 0
@@ -58,7 +70,7 @@ def test_a_broken_cell_of_the_readers_own_exits_with_1(longlag, tmp_path):
     said = longlag("check", "cell._target_=my_broken_cells.BiasTwice")
     assert said.code == 1
     (line,) = (line for line in lines(said) if line.startswith("fail"))
-    assert line == "fail            effective forget bias: -2, 0, 2, 6, 14 where -1, 0, 1, 3, 7 is written"
+    assert line == "fail            effective forget bias: -2, 0, 2, 6, 14 for forget_bias=-1, 0, 1, 3, 7"
     assert lines(said)[-1] == "1 failed"
 
 
@@ -80,7 +92,7 @@ def test_the_lstm_passes_all_six(longlag):
     said = longlag("check", "--exercise")
     assert said.code == 0
     assert [line.split()[:2] for line in lines(said)[:6]] == [[f"({k})", "pass"] for k in range(1, 7)]
-    assert "8.7e-07 against 7.3e-17" in lines(said)[4]
+    assert "5.4e-07 against 5.6e-17" in lines(said)[4]
     assert lines(said)[6] == "all that apply passed"
 
 
@@ -88,7 +100,7 @@ def test_the_rnn_is_told_why_four_do_not_apply(longlag):
     said = longlag("check", "--exercise", "cell=rnn")
     assert said.code == 0
     assert sum("does not apply" in line for line in lines(said)) == 4
-    assert "this cell is the RNN that others are compared with" in said.out
+    assert "this cell is the RNN of the comparison" in said.out
 
 
 def test_the_stub_fails_until_it_is_filled_in(longlag, tmp_path):

@@ -10,8 +10,9 @@ import pytest
 import torch
 from printed import runs
 
-from longlag.cli.configs import conf_dir, settings_of
-from longlag.runs import RunFolder
+from longlag import compose
+from longlag.runs import RunFolder, Status
+from longlag.settings.compose import conf_dir
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 
@@ -58,9 +59,9 @@ def test_it_is_the_trained_model_on_the_probe_sequences(longlag, trained):
     checkpoint = torch.load(Path(folder) / "checkpoints" / "last.ckpt", weights_only=True)
     assert found["step"] == checkpoint["global_step"] == 6
     W, b = (checkpoint["state_dict"][f"model.cells.0.W.{name}"].double() for name in ("weight", "bias"))
-    from longlag.cli.assemble import task_of
+    from longlag import build_task
 
-    x = task_of(RunFolder(Path(folder)).read_config()).draw("probe", 0, 3).inputs.double()
+    x = build_task(RunFolder(Path(folder)).read_config()).draw("probe", 0, 3).inputs.double()
     assert found["layers"][0]["steps"] == [7, 7, 7]
     for row, values in enumerate(found["layers"][0]["singular_values"][0]["log10_by_sequence"]):
         h = torch.tanh(W[:, 4:] @ x[row, 0] + b)
@@ -100,9 +101,9 @@ def test_fewer_steps_are_the_first_ones(longlag, trained):
 def test_padding(longlag, trained):
     folder = trained("task=temporal_order", "task.T=12")
     (layer,) = measured(longlag, folder)["layers"]
-    from longlag.cli.assemble import task_of
+    from longlag import build_task
 
-    lengths = task_of(RunFolder(Path(folder)).read_config()).draw("probe", 0, 8).lengths
+    lengths = build_task(RunFolder(Path(folder)).read_config()).draw("probe", 0, 8).lengths
     assert layer["steps"] == (lengths - 1).tolist()
     assert len(set(layer["steps"])) > 1
     for each in layer["singular_values"]:
@@ -113,7 +114,8 @@ def test_padding(longlag, trained):
 def test_every_cell_runs_or_is_refused_in_one_line(longlag, tmp_path, cell):
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir()
-    folder.write_config(settings_of([f"cell={cell}", "cell.hidden_size=4", "task.T=8"]))
+    folder.write_config(compose(f"cell={cell}", "cell.hidden_size=4", "task.T=8"))
+    folder.write_status(Status("running"))
     said = longlag("jacobian", "run", "--checkpoint", "init", "--sequences", "2")
     if cell == "causal_attention":
         assert said.code == 2
@@ -145,16 +147,18 @@ def test_a_picture(longlag, trained, tmp_path):
         (["run", "--sequences", "0"], "--sequences must be an integer of at least 1, got 0"),
         (["run", "--steps", "1"], "--steps must be an integer of at least 2, got 1"),
         (["run", "--checkpoint", "first"], "argument --checkpoint: invalid choice: 'first'"),
-        (["run"], "there is no run/checkpoints/last.ckpt; --checkpoint init takes the weights with which"),
+        (["run"], "there is no run/checkpoints/last.ckpt; the checkpoint init is the weights with which"),
         (["."], ". holds no run: no config.yaml (No such file or directory); name one of its runs, such as old"),
         (["old"], "the config.yaml in old has no model: a run of this version has one"),
     ],
 )
 def test_wrong_requests_are_one_line(longlag, tmp_path, arguments, message):
-    settings = settings_of(["task.T=8"])
+    settings = compose("task.T=8")
     for name, left_out in (("run", ""), ("old", "model")):
         (tmp_path / name).mkdir()
-        RunFolder(tmp_path / name).write_config({key: value for key, value in settings.items() if key != left_out})
+        folder = RunFolder(tmp_path / name)
+        folder.write_config({key: value for key, value in settings.items() if key != left_out})
+        folder.write_status(Status("running"))
     said = longlag("jacobian", *arguments)
     assert said.code == 2
     assert said.err.startswith(f"longlag: {message}")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import longlag
-from longlag.cli.configs import conf_dir
 from longlag.cli.main import COMMANDS
+from longlag.settings.compose import conf_dir
 
 
 def python(code, **environment):

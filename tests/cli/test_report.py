@@ -110,4 +110,4 @@ def test_the_help_comes_without_the_heavy_packages():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "It needs no network" in " ".join(done.stdout.split())
+    assert "The file needs no network" in " ".join(done.stdout.split())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from longlag.cli.objective import objective
+from longlag.jobs.objective import objective
 from longlag.runs import RunFolder, Status
 
 # Optuna says so when it is imported, in a release that will have no successor

@@ -1,13 +1,12 @@
 import pytest
 
-from longlag.cli.assemble import task_of
-from longlag.cli.configs import settings_of
+from longlag import build_task, compose
 
 
 def test_the_sequences_are_those_that_a_run_is_trained_on(longlag):
     said = longlag("show", "task=temporal_order", "task.T=20", "seed=5", "--n", "2")
     assert said.code == 0
-    task = task_of(settings_of(["task=temporal_order", "task.T=20", "seed=5"]))
+    task = build_task(compose("task=temporal_order", "task.T=20", "seed=5"))
     batch = task.train_batch(0)
     lines = [line.strip() for line in said.out.splitlines()]
     assert lines[0] == "temporal_order, T=20"

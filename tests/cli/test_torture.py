@@ -15,8 +15,8 @@ from processes import assert_gone, started
 
 from longlag.runs import read_study
 from longlag.runs.claim import holder_of
-from longlag.runs.error_flow import read_error_flow
-from longlag.runs.metrics import read_metrics
+from longlag.runs.error_flow_csv import read_error_flow
+from longlag.runs.metrics_csv import read_metrics
 
 #: What befalls the runs, by their seeds; the third of these happens once only. Every end of a training is written down.
 MISHAPS = """

@@ -1,15 +1,19 @@
 import os
+import shlex
 import signal
+import socket
 import subprocess
 import sys
 
+import pytest
 import yaml
 from printed import runs, table
 from processes import started, wait_for_checkpoint
 
-from longlag.cli.assemble import model_of, task_of
-from longlag.cli.configs import conf_dir, settings_of
 from longlag.runs import read_study
+from longlag.runs.provenance import processor
+from longlag.settings.build import build_model, build_task
+from longlag.settings.compose import conf_dir, settings_of
 
 
 def test_a_run_leaves_its_folder_and_a_table(longlag, tiny):
@@ -17,8 +21,8 @@ def test_a_run_leaves_its_folder_and_a_table(longlag, tiny):
     assert said.code == 0
     (run,) = runs()
     assert {p.name for p in run.folder.path.iterdir()} == {
-        "config.yaml", "status.json", "metrics.csv", "error_flow.csv", "summary.json", "checkpoints", "train.log",
-        ".claim.lock",
+        "config.yaml", "status.json", "metrics.json", "metrics.csv", "error_flow.csv", "summary.json", "checkpoints",
+        "train.log", ".claim.lock",
     }  # fmt: skip
     assert run.folder.path.name.startswith("lstm-delayed_xor-T8-b1-seed0-")
     (row,) = table(said)
@@ -45,7 +49,8 @@ def test_a_cell_without_a_forget_gate_is_run_once_in_a_grid_over_its_bias(longla
     assert [(row[0], row[3]) for row in table(said)] == [("rnn", "-"), ("lstm", "0"), ("lstm", "1"), ("lstm", "3")]
     assert len(runs()) == 4
     rnn = next(run for run in runs() if run.config["run"]["cell"] == "rnn")
-    assert rnn.config["cell"]["forget_bias"] is None
+    assert rnn.config["run"]["forget_bias"] is None
+    assert "forget_bias" not in rnn.config["cell"]
 
 
 def test_an_init_takes_the_place_of_the_forget_bias_and_is_run_once_in_a_grid_over_it(longlag, tiny):
@@ -55,14 +60,14 @@ def test_an_init_takes_the_place_of_the_forget_bias_and_is_run_once_in_a_grid_ov
         ("rnn", "-"), ("lstm", "1"), ("lstm", "3"), ("lstm", "chrono"),
     ]  # fmt: skip
     chrono = next(run for run in runs() if run.config["run"]["forget_bias"] == "chrono")
-    assert chrono.config["init"] == {"_target_": "longlag.cells.init.Chrono", "T_max": 8}  # the task's T
-    assert chrono.config["cell"]["forget_bias"] is None
+    assert chrono.config["init"] == {"_target_": "longlag.cells.Chrono", "T_max": 8}  # the task's T
+    assert "forget_bias" not in chrono.config["cell"]
     assert chrono.folder.path.name.startswith("lstm-delayed_xor-T8-bchrono-seed0-")
 
 
 def test_the_gates_start_as_init_says_in_every_layer():
     settings = settings_of(["init=staggered", "init.last=3.5", "cell.hidden_size=4", "model.layers=2"])
-    model = model_of(settings, task_of(settings))
+    model = build_model(settings, build_task(settings))
     assert [cell.gate_bias("f").tolist() for cell in model.cells] == [[0.5, 1.5, 2.5, 3.5]] * 2
 
 
@@ -253,3 +258,25 @@ def test_a_sweep_over_every_task(longlag, tmp_path):
         assert 0 <= run.summary["val/acc"] <= 1
         assert run.summary["early_gradient_init"] > 0
     assert "splits" not in said.out  # each task has sizes of its own, which are no columns
+
+
+@pytest.mark.parametrize("more", [(), ("trainer=ddp_cpu",), ("-m", "seed=0", "hydra/launcher=local")])
+def test_the_status_holds_what_one_needs_to_trust_the_numbers(longlag, tiny, more):
+    """Of a run in this process, on two ranks, and in a worker: what the ranks and the worker know is the same."""
+    assert longlag("train", *more, *tiny).code == 0
+    (run,) = runs()
+    status = run.status
+    assert status.command == shlex.join(["longlag", "train", *more, *tiny])
+    assert status.engine in ("native", "torch"), "auto is no engine that runs a cell"
+    assert status.engine == "torch" or status.engine_level in ("avx512", "avx2", "plain")
+    assert status.processor == processor()
+    assert status.threads == 1
+    assert status.host == socket.gethostname()
+    assert (status.commit, status.clean) == (None, None), "an empty folder is no repository"
+    assert status.versions.keys() >= {"longlag", "torch", "python"}
+
+
+def test_the_engine_that_was_named_is_the_one_that_ran(longlag, tiny):
+    assert longlag("train", *tiny, "engine=eager").code == 0
+    (run,) = runs()
+    assert (run.status.engine, run.status.engine_level) == ("eager", None)

@@ -13,11 +13,11 @@ import torch
 from offline_wandb import read_offline
 from processes import started
 
-from longlag.cli.configs import settings_of
-from longlag.cli.settings import folder_name
+from longlag import compose
 from longlag.runs import read_study
 from longlag.runs.claim import Owner
-from longlag.runs.metrics import read_metrics
+from longlag.runs.metrics_csv import read_metrics
+from longlag.settings.names import folder_name
 
 pytestmark = pytest.mark.cluster
 
@@ -295,7 +295,7 @@ def test_a_run_on_two_nodes_goes_on_later_and_does_what_two_processes_on_one_do(
 
 def test_the_second_node_does_not_wait_for_a_run_that_the_first_does_not_begin(longlag, tmp_path):
     """Somebody else is at it, which is seen on the node."""
-    settings = settings_of([one for one in (*SHORT, *PAIR) if "launcher" not in one and one != "-m"])
+    settings = compose(*[one for one in (*SHORT, *PAIR) if "launcher" not in one and one != "-m"])
     held = tmp_path / "outputs/grid" / folder_name(settings)
     held.mkdir(parents=True)
     (held / "claim.json").write_text(json.dumps(asdict(replace(Owner.me(), host="another.machine", boot="", pid=1))))

@@ -3,12 +3,13 @@
 import pytest
 import torch
 from conformance import broken_cells, wrong_cells
+from longlag.tasks.delayed_xor import DelayedXOR
 
+from longlag import build_cell, compose
 from longlag.cells import LSTMCell, PeepholeLSTMCell
-from longlag.cli.assemble import cell_of
-from longlag.cli.configs import conf_dir, settings_of
 from longlag.conformance.kit import conformance
 from longlag.conformance.measures import carried, measure
+from longlag.settings.compose import conf_dir
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 
@@ -16,8 +17,8 @@ CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("input_size", [2, 1])
 def test_every_cell_passes_all_that_apply(name, input_size):
-    cell = settings_of([f"cell={name}"])["cell"]
-    results = list(conformance(lambda **changes: cell_of({**cell, **changes}, input_size), input_size))
+    settings = compose(f"cell={name}")
+    results = list(conformance(lambda **changes: build_cell(settings, input_size, **changes), input_size))
     assert len(results) == 12
     assert not [result for result in results if result.verdict == "fail"]
 
@@ -37,8 +38,8 @@ def test_every_cell_passes_all_that_apply(name, input_size):
     ],
 )
 def test_variants_pass_too(name, settings):
-    cell = {**settings_of([f"cell={name}"])["cell"], **settings}
-    results = list(conformance(lambda **changes: cell_of({**cell, **changes}, 3), 3))
+    composed = compose(f"cell={name}")
+    results = list(conformance(lambda **changes: build_cell(composed, 3, **{**settings, **changes}), 3))
     assert not [result for result in results if result.verdict == "fail"]
 
 
@@ -67,7 +68,7 @@ def test_the_lstm_is_held_to_everything_but_linearity():
         (broken_cells.NoCellStateAfterAll, "shapes"),
         (broken_cells.StaysOnTheCpu, "types and devices"),
         (broken_cells.StaysInFloat32, "types and devices"),
-        (broken_cells.NormalisesOverTheBatch, "each sequence for itself"),
+        (broken_cells.NormalisesOverTheBatch, "sequences are independent"),
         (broken_cells.DropsAtRandom, "the same twice"),
         (broken_cells.OtherWeightsEachTime, "the same twice"),
         (broken_cells.CountsItsSteps, "a sequence in two parts"),
@@ -125,21 +126,21 @@ def test_a_carousel_without_gates_is_tried_without_input():
     ],
 )  # fmt: skip
 def test_the_state_that_is_carried_is_counted_whole(name, numbers):
-    cell = settings_of([f"cell={name}"])["cell"]
-    assert carried(cell_of(cell, 2), 2) == numbers * 32
+    assert carried(build_cell(compose(f"cell={name}"), 2), 2) == numbers * 32
 
 
 def test_measures():
-    """Against figures that are known: sizes by hand, the early gradient by a loop of its own."""
-    found = measure(lambda: LSTMCell(2, 16), 2)
+    """Against figures that are known: sizes by hand, the early gradient by a separate loop."""
+    tasks = [DelayedXOR(60), DelayedXOR(1000)]
+    found = measure(lambda: LSTMCell(2, 16), tasks)
     assert found.parameters == 4 * 16 * (16 + 2 + 1)
     assert found.state == 2
     assert found.step_us > 0
 
     torch.manual_seed(0)
     cell, readout = LSTMCell(2, 16).double(), torch.nn.Linear(16, 2).double()
-    x = torch.randn(8, 60, 2, dtype=torch.float64, requires_grad=True)
-    state = cell.initial_state(8, dtype=torch.float64)
+    x = tasks[0].draw("probe", 0, 16).inputs.double().requires_grad_()
+    state = cell.initial_state(16, dtype=torch.float64)
     for t in range(60):
         state = cell(x[:, t], state)
     readout(state[0]).sum().backward()

@@ -1,6 +1,6 @@
 import pytest
 
-from longlag.engine.native.library import _found, compiler, level
+from longlag.engine.native.build import _kernel, compiler, level
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def forgotten():
     """
 
     def forget():
-        for known in (_found, level, compiler):
+        for known in (_kernel, level, compiler):
             known.cache_clear()
 
     forget()

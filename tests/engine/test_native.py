@@ -6,7 +6,7 @@ import pytest
 import torch
 from native_cells import BOUNDS, CELLS, assert_parity, busy, errors, flat, given, nested, parts
 
-from longlag.engine import eager, native
+from longlag.engine import Native, eager
 from longlag.model import SequenceModel
 
 
@@ -35,7 +35,7 @@ def test_a_gradient_keeps_its_digits_over_a_thousand_steps(name):
     assert told.sum() == 1000 or name in ("rnn", "irnn")
     # A product of up to a thousand Jacobians, each off by a rounding or two: the eager loop in float32 is 2e-5 off
     for dtype, bound in ((torch.float32, 1e-4), (torch.float64, 1e-12)):
-        got = parts(copy.deepcopy(cell).to(dtype), native.unroll, on)["d_x"]
+        got = parts(copy.deepcopy(cell).to(dtype), Native().unroll, on)["d_x"]
         assert ((got - wanted).norm(dim=(0, 2)) / at_lag)[told].max() <= bound
 
 
@@ -45,7 +45,7 @@ def test_the_gradient_of_the_weights_is_a_sum_without_many_roundings(name):
     cell = busy(name, input_size=3, hidden_size=9)
     on = given(cell, 35, 1000)
     wanted = parts(copy.deepcopy(cell).double(), eager.unroll, on)
-    off = errors(parts(cell, native.unroll, on), wanted)
+    off = errors(parts(cell, Native().unroll, on), wanted)
     assert max(off[name] for name in off if name.endswith((".weight", ".bias"))) <= 8e-7
 
 
@@ -98,7 +98,7 @@ def test_the_gradient_is_that_of_differences(name):
     leaves = (on.x.requires_grad_(), *(part.requires_grad_() for part in state), *cell.parameters())
 
     def unrolled(x, h, *others):
-        hidden, end = native.unroll(cell, x, nested(cell, h, *others[: len(state) - 1] or (h,)))
+        hidden, end = Native().unroll(cell, x, nested(cell, h, *others[: len(state) - 1] or (h,)))
         return hidden, *flat(end)
 
     assert torch.autograd.gradcheck(unrolled, leaves)

@@ -10,9 +10,9 @@ import torch
 from native_cells import busy, given, parts
 
 from longlag.cells import LSTMCell, MinGRUCell
-from longlag.engine import engine_for, native
-from longlag.engine.native import workspace
-from longlag.engine.native.workspace import Loan
+from longlag.engine import Native, engine_for
+from longlag.engine.native import buffers
+from longlag.engine.native.buffers import Loan
 from longlag.model import SequenceModel
 
 
@@ -25,7 +25,7 @@ def made(seed, T=50):
 def unrolled(seed):
     """A cell's outputs, and what they are made from."""
     cell, x = made(seed)
-    return native.unroll(cell, x)[0], [x, *cell.parameters()]
+    return Native().unroll(cell, x)[0], [x, *cell.parameters()]
 
 
 def back(hidden, leaves, **how):
@@ -55,7 +55,7 @@ def test_ways_back_can_be_gone_in_any_order(order):
 
 def test_memory_is_used_again_as_soon_as_nobody_can_go_back():
     """At once, and not when Python next looks for what holds itself."""
-    workspace._free.clear()
+    buffers._free.clear()
     for way_back in (lambda hidden, leaves: None, back):
         for _ in range(3):
             graphs = [unrolled(seed) for seed in range(3)]
@@ -64,13 +64,13 @@ def test_memory_is_used_again_as_soon_as_nobody_can_go_back():
             for graph in graphs:
                 way_back(*graph)
             del graph, graphs
-            assert {tensor.data_ptr() for tensor in workspace._free} == lent
+            assert {tensor.data_ptr() for tensor in buffers._free} == lent
 
 
 def test_the_memory_of_large_states_is_used_again_when_nobody_holds_them(monkeypatch):
-    workspace._free.clear()
+    buffers._free.clear()
     wanted = [back(*unrolled(seed)) for seed in range(2)]
-    monkeypatch.setattr(workspace, "_LARGE", 0)
+    monkeypatch.setattr(buffers, "_LARGE", 0)
     kept, leaves = unrolled(0)
     address, before = kept.untyped_storage().data_ptr(), kept.detach().clone()
     for seed in range(2):
@@ -81,38 +81,38 @@ def test_the_memory_of_large_states_is_used_again_when_nobody_holds_them(monkeyp
     assert_same_bits(back(kept, leaves), wanted[0])
     view = kept.detach()[:1]
     del kept, leaves
-    assert address not in {tensor.data_ptr() for tensor in workspace._free}
+    assert address not in {tensor.data_ptr() for tensor in buffers._free}
     del view
-    assert address in {tensor.data_ptr() for tensor in workspace._free}
+    assert address in {tensor.data_ptr() for tensor in buffers._free}
     assert unrolled(0)[0].untyped_storage().data_ptr() in {address, hidden.untyped_storage().data_ptr()}
 
 
 def test_no_more_than_a_few_arrays_wait_to_be_used_again():
-    loans = [Loan(10, torch.float64) for _ in range(workspace._KEPT + 5)]
+    loans = [Loan(10, torch.float64) for _ in range(buffers._KEPT + 5)]
     del loans
-    assert len(workspace._free) == workspace._KEPT
+    assert len(buffers._free) == buffers._KEPT
 
 
 def test_memory_that_is_lent_fits():
-    workspace._free.clear()
+    buffers._free.clear()
     first = Loan(100, torch.float32)
     address = first.tensor.data_ptr()
     del first
     for count, dtype in ((101, torch.float32), (100, torch.float64), (49, torch.float32)):
         assert Loan(count, dtype).tensor.data_ptr() != address
-        workspace._free[:] = [tensor for tensor in workspace._free if tensor.data_ptr() == address]
-        assert len(workspace._free) == 1
+        buffers._free[:] = [tensor for tensor in buffers._free if tensor.data_ptr() == address]
+        assert len(buffers._free) == 1
     assert Loan(50, torch.float32).tensor.data_ptr() == address
 
 
 def test_memory_that_is_not_there_is_not_given_back(monkeypatch):
-    workspace._free.clear()
+    buffers._free.clear()
     ignored = []
     monkeypatch.setattr("sys.unraisablehook", ignored.append)
     with pytest.raises(RuntimeError, match="can't allocate memory"):
         Loan(2**60, torch.float32)
     gc.collect()
-    assert workspace._free == ignored == []
+    assert buffers._free == ignored == []
 
 
 @pytest.mark.parametrize("each", [1, 2])
@@ -123,11 +123,11 @@ def test_threads_do_not_get_in_each_others_way(each):
     def work(cell, x, wanted):
         torch.set_num_threads(each)
         for _ in range(30):
-            got = back(native.unroll(cell, x)[0], [x, *cell.parameters()])
+            got = back(Native().unroll(cell, x)[0], [x, *cell.parameters()])
             wrong.extend(1 for pair in zip(got, wanted, strict=True) if not torch.equal(*pair))
 
     there = [made(seed, T=20 + 3 * seed) for seed in range(4)]
-    wanted = [back(native.unroll(cell, x)[0], [x, *cell.parameters()]) for cell, x in there]
+    wanted = [back(Native().unroll(cell, x)[0], [x, *cell.parameters()]) for cell, x in there]
     threads = [threading.Thread(target=work, args=(*one, grads)) for one, grads in zip(there, wanted, strict=True)]
     for thread in threads:
         thread.start()
@@ -158,7 +158,7 @@ def test_outputs_that_are_changed_where_they_are_do_not_go_back_wrongly():
 @pytest.mark.parametrize("which", ["inputs", "weights", "biases"])
 def test_nor_do_they_if_what_they_are_made_from_is_changed(which):
     cell, x = made(0)
-    hidden, leaves = native.unroll(cell, x)[0], [x, *cell.parameters()]
+    hidden, leaves = Native().unroll(cell, x)[0], [x, *cell.parameters()]
     with torch.no_grad():
         {"inputs": x, "weights": cell.W.weight, "biases": cell.W.bias}[which].mul_(2)
     with pytest.raises(RuntimeError, match="has been modified by an inplace operation"):
@@ -168,10 +168,10 @@ def test_nor_do_they_if_what_they_are_made_from_is_changed(which):
 def test_final_states_are_ones_own_to_change():
     cell = busy("lstm", 3, 9)
     on = given(cell, 37, 6)
-    wanted = parts(cell, native.unroll, on)
+    wanted = parts(cell, Native().unroll, on)
 
     def and_changed(cell, x, state):
-        hidden, (h, c) = native.unroll(cell, x, state)
+        hidden, (h, c) = Native().unroll(cell, x, state)
         return hidden, (h.mul_(1), c.mul_(1))
 
     got = parts(cell, and_changed, on)
@@ -182,11 +182,11 @@ def test_final_states_are_ones_own_to_change():
 def test_without_a_way_back_the_values_are_the_same_and_no_memory_is_taken(mode):
     wanted, (x, *_) = unrolled(0)
     cell = busy("lstm_peephole", 3, 9, 0)
-    workspace._free.clear()
+    buffers._free.clear()
     with mode():
-        hidden, (h, c) = native.unroll(cell, x)
-        again, _ = native.unroll(cell, x[:, 25:], native.unroll(cell, x[:, :25])[1])
-    assert workspace._free == []
+        hidden, (h, c) = Native().unroll(cell, x)
+        again, _ = Native().unroll(cell, x[:, 25:], Native().unroll(cell, x[:, :25])[1])
+    assert buffers._free == []
     assert not hidden.requires_grad
     assert torch.equal(hidden, wanted)
     assert torch.equal(again, wanted[:, 25:]), "a split sequence gives what the whole one gives"
@@ -211,9 +211,9 @@ def test_a_part_that_is_run_again_for_the_way_back():
     on = given(cell, 37, 6)
 
     def recomputed(cell, x, state):
-        return torch.utils.checkpoint.checkpoint(native.unroll, cell, x, state, use_reentrant=False)
+        return torch.utils.checkpoint.checkpoint(Native().unroll, cell, x, state, use_reentrant=False)
 
-    assert_same_bits(parts(cell, recomputed, on).values(), parts(cell, native.unroll, on).values())
+    assert_same_bits(parts(cell, recomputed, on).values(), parts(cell, Native().unroll, on).values())
 
 
 @pytest.mark.parametrize(
@@ -248,9 +248,9 @@ def test_cells_that_it_has_not_are_refused():
 def test_other_types_of_number_are_refused(dtype):
     named = str(dtype).removeprefix("torch.")
     with pytest.raises(ValueError, match=rf"^engine=native takes float32 and float64, not {named}$"):
-        native.unroll(LSTMCell(2, 3), torch.zeros(4, 5, 2, dtype=dtype))
+        Native().unroll(LSTMCell(2, 3), torch.zeros(4, 5, 2, dtype=dtype))
 
 
 def test_another_device_is_refused():
     with pytest.raises(ValueError, match=r"^engine=native runs on the CPU, not on meta$"):
-        native.unroll(LSTMCell(2, 3), torch.zeros(4, 5, 2, device="meta"))
+        Native().unroll(LSTMCell(2, 3), torch.zeros(4, 5, 2, device="meta"))

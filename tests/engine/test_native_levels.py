@@ -11,11 +11,11 @@ import torch
 from native_cells import CELLS, assert_parity, busy, given
 
 from longlag.cells import LSTM1997Cell, LSTMCell, PeepholeLSTMCell
-from longlag.engine import engine_for, native
+from longlag.engine import Native, engine_for
 from longlag.engine.auto import Auto
-from longlag.engine.native.frame import Call
-from longlag.engine.native.library import LEVELS, level
-from longlag.engine.packed import packed
+from longlag.engine.kernel_cells import packed
+from longlag.engine.native.autograd import Call
+from longlag.engine.native.build import LEVELS, level
 
 HERE = list(LEVELS)[list(LEVELS).index(level()) :]
 
@@ -37,7 +37,7 @@ def assert_parity_at_shapes(name, dtypes, seeds):
 
 def test_parity_at_every_level(named):
     """The cell that has the most to it, with few inputs and many."""
-    assert native.level() == named
+    assert Native().level == named
     call = Call(packed(PeepholeLSTMCell(2, 3)), torch.zeros(1, 1, 1, 2), None, None)
     assert call.layout.rows == 2 * {"avx512": 16, "avx2": 8, "plain": 4}[named], "two vectors of float32"
     assert_parity_at_shapes("lstm_peephole", (torch.float32, torch.float64), range(12))
@@ -63,7 +63,7 @@ def memory(x, reads, bias, c):
         cell.W.weight["ifgo".index(reads), 1] = 1.0
         cell.W.bias["ifgo".index("i")] = bias
         state = torch.zeros(len(x), 1, dtype=x.dtype), torch.full((len(x), 1), c, dtype=x.dtype)
-        return native.unroll(cell, x[:, None, None], state)[1][1][:, 0]
+        return Native().unroll(cell, x[:, None, None], state)[1][1][:, 0]
 
 
 def tanh(x):
@@ -121,7 +121,7 @@ def test_the_slope_of_a_full_memory_keeps_its_digits_and_ends_at_zero(named, dty
     def slope(s):
         s.requires_grad_()
         state = torch.zeros(len(s), 1, dtype=dtype), (s[:, None], torch.zeros(len(s), 2, dtype=dtype))
-        h = native.unroll(cell, torch.zeros(len(s), 1, 1, dtype=dtype), state)[1][0]
+        h = Native().unroll(cell, torch.zeros(len(s), 1, 1, dtype=dtype), state)[1][0]
         return torch.autograd.grad(h.sum(), s)[0]
 
     s = torch.linspace(-0.95 * far, 0.95 * far, 20_001, dtype=dtype)
@@ -138,13 +138,13 @@ def test_instructions_that_are_not_there_are_refused(monkeypatch, forgotten):
     with pytest.raises(ValueError, match=rf"^LONGLAG_NATIVE must be one of {there}, off on this machine; got 'warp'$"):
         engine_for("native", LSTMCell(2, 3))
     auto = Auto()
-    auto(LSTMCell(2, 3), torch.randn(3, 5, 2))
-    assert auto.used.startswith("torch: LONGLAG_NATIVE must be one of")
+    auto.unroll(LSTMCell(2, 3), torch.randn(3, 5, 2))
+    assert str(auto.used).startswith("torch: LONGLAG_NATIVE must be one of")
 
 
 def test_an_empty_name_is_none(monkeypatch, forgotten):
     monkeypatch.setenv("LONGLAG_NATIVE", "")
-    assert native.level() == HERE[0]
+    assert Native().level == HERE[0]
 
 
 @pytest.mark.parametrize(("torch_says", "wanted"), [("default", "plain"), ("avx2", "avx2")])
@@ -153,7 +153,7 @@ def test_pytorchs_own_switch_is_followed(torch_says, wanted):
     if wanted not in HERE:
         pytest.skip(f"no {wanted} here")
     told = (
-        "from longlag.engine.native.library import level, NoLibraryError\n"
+        "from longlag.engine.native.build import level, NoLibraryError\n"
         "import os\n"
         "print(level())\n"
         "level.cache_clear()\n"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from native_cells import CELLS, busy, given, parts
 
-from longlag.engine import eager, native
+from longlag.engine import Native, eager
 
 NAN, INF = float("nan"), float("inf")
 #: Where a number is put: the inputs, h or c at the start [sequence, …], or the weights.
@@ -36,7 +36,7 @@ def run_with(name, place, value, dtype=torch.float32):
     cell = busy(name, 3, 9).to(dtype)
     on = given(cell, 35, 6, with_state=True)
     PLACES[place](cell, on)[1] = value
-    return parts(copy.deepcopy(cell), native.unroll, on), parts(cell, eager.unroll, on)
+    return parts(copy.deepcopy(cell), Native().unroll, on), parts(cell, eager.unroll, on)
 
 
 @pytest.mark.parametrize(("name", "place", "value"), CASES)
@@ -80,7 +80,7 @@ def test_large_inputs_saturate(name, scale):
     for dtype in (torch.float32, torch.float64):
         # The roundings of a pre-activation are as large as the inputs make it; most are far from 0
         off = scale * torch.finfo(dtype).eps if scale < 1e5 else 0.0
-        got, wanted = (parts(copy.deepcopy(cell).to(dtype), unroll, on) for unroll in (native.unroll, eager.unroll))
+        got, wanted = (parts(copy.deepcopy(cell).to(dtype), unroll, on) for unroll in (Native().unroll, eager.unroll))
         for part in got:
             assert got[part].isfinite().all(), part
             if off < 1e-8:
@@ -92,11 +92,11 @@ def test_a_sequence_that_is_no_number_leaves_the_others_alone(name):
     """Not a bit of them is another, though they lie in the same vectors, and the last one is put in for those over."""
     cell = busy(name, 3, 9)
     on = given(cell, 35, 6, with_state=True)
-    wanted = parts(cell, native.unroll, on)
+    wanted = parts(cell, Native().unroll, on)
     for spoilt in (0, 17, 34):
         x = on.x.clone()
         x[spoilt] = NAN
-        got = parts(cell, native.unroll, on._replace(x=x))
+        got = parts(cell, Native().unroll, on._replace(x=x))
         others = torch.arange(35) != spoilt
         for part in ("hidden", "h", "c", "d_x", "d_h0"):
             assert torch.equal(got[part][others], wanted[part][others]), part

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from printed import runs
 
-from longlag.engine import native
+from longlag.engine import Native
 
 NONE_HERE = "the native engine is built by a C++ compiler (g++ or clang++) and there is none here"
 
@@ -48,7 +48,7 @@ def test_a_run_learns_what_it_learns_by_the_eager_loop(longlag, tiny, cell):
 
 def test_auto_says_in_the_log_that_it_serves(longlag, tiny):
     assert longlag("train", *tiny).code == 0
-    assert engine_in_log() == [f"engine=auto runs LSTMCell by native ({native.level()})"]
+    assert engine_in_log() == [f"engine=auto runs LSTMCell by native ({Native().level})"]
 
 
 def test_without_a_compiler_it_is_refused_in_one_line(longlag, no_compiler, tmp_path):

@@ -8,9 +8,9 @@ import torch
 from native_cells import CELLS, busy, flat, nested, reads_gates
 
 from longlag.cells import GRUCell, LSTMCell
-from longlag.engine import native
-from longlag.engine.native import frame
-from longlag.engine.native.library import team
+from longlag.engine import Native
+from longlag.engine.native import autograd
+from longlag.engine.native.build import team
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def all_parts(cells, x, state, backs):
     if state is not None:
         leaves += [part.detach().clone().requires_grad_() for part in (state if own else state[:1])]
         state = nested(cells[0], *leaves[1:], *([] if own else leaves[1:]))
-    hidden, end = native.unroll_runs(cells, x, state)
+    hidden, end = Native().unroll_runs(cells, x, state)
     given = [hidden, *flat(end)]
     parameters = [parameter for cell in cells for parameter in cell.parameters()]
     found = torch.autograd.grad(given, [*leaves, *parameters], backs, allow_unused=True)
@@ -87,18 +87,18 @@ def test_in_float64_too(name):
 
 def test_a_run_alone_is_the_engine_on_its_cell():
     cells, x, state, _ = population("lstm", 3, B=37, T=6, with_state=True)
-    hidden, (h, c) = native.unroll_runs(cells, x, state)
+    hidden, (h, c) = Native().unroll_runs(cells, x, state)
     for k, cell in enumerate(cells):
-        one, (one_h, one_c) = native.unroll(cell, x[k], (state[0][k], state[1][k]))
+        one, (one_h, one_c) = Native().unroll(cell, x[k], (state[0][k], state[1][k]))
         assert_same_bits((hidden[k], h[k], c[k]), (one, one_h, one_c))
 
 
 def test_inputs_that_all_share_get_the_sum_of_the_gradients():
     cells, x, _, (back, *_) = population("lstm", 3, B=37, T=6, shared=True)
     x = x[0].clone().requires_grad_()
-    hidden, _ = native.unroll_runs(cells, x.expand(3, -1, -1, -1))
+    hidden, _ = Native().unroll_runs(cells, x.expand(3, -1, -1, -1))
     (got,) = torch.autograd.grad(hidden, x, back)
-    each = [torch.autograd.grad(native.unroll(cell, x)[0], x, one)[0] for cell, one in zip(cells, back, strict=True)]
+    each = [torch.autograd.grad(Native().unroll(cell, x)[0], x, one)[0] for cell, one in zip(cells, back, strict=True)]
     torch.testing.assert_close(got, sum(each), rtol=1e-6, atol=1e-6)  # three numbers, added up in some order
 
 
@@ -109,7 +109,7 @@ def test_inputs_that_all_share_get_the_sum_of_the_gradients():
 def test_the_number_of_threads_changes_no_bit(name, R, B, dtype, whose, threads, monkeypatch):
     """With fewer blocks of sequences than threads, a few, and more than there are sums of the gradient."""
     if whose == "its own":
-        monkeypatch.setattr(frame, "team", lambda: None)
+        monkeypatch.setattr(autograd, "team", lambda: None)
     given = population(name, R, B, T=6, dtype=dtype, with_state=True)
     threads(1)
     wanted = all_parts(*given)
@@ -125,7 +125,7 @@ def test_the_threads_are_those_of_pytorch():
         "import sys, torch\n"
         "from pathlib import Path\n"
         "from longlag.cells import LSTMCell\n"
-        "from longlag.engine import native\n"
+        "from longlag.engine import Native\n"
         "torch.set_num_threads(3)\n"
         "def seen():\n"
         "    maps = Path('/proc/self/maps').read_text().split()\n"
@@ -133,7 +133,7 @@ def test_the_threads_are_those_of_pytorch():
         "big = torch.randn(999, 999)\n"
         "big.exp(), big @ big\n"
         "before = seen()\n"
-        "hidden, _ = native.unroll(LSTMCell(2, 8), torch.randn(900, 20, 2))\n"
+        "hidden, _ = Native().unroll(LSTMCell(2, 8), torch.randn(900, 20, 2))\n"
         "hidden.sum().backward()\n"
         "print(before == seen(), before[1])\n"
     )
@@ -147,9 +147,9 @@ def test_cells_of_different_kinds_are_refused():
     truncated, full = (CELLS[name](3, 7) for name in ("lstm_forget_2000", "lstm_forget_2000-full"))
     for cells in ([lstm, gru], [lstm, LSTMCell(3, 8)], [truncated, full]):
         with pytest.raises(ValueError, match=r"^engine=native runs cells of one kind and shape at once$"):
-            native.unroll_runs(cells, x)
+            Native().unroll_runs(cells, x)
 
 
 def test_as_many_inputs_as_cells_are_wanted():
     with pytest.raises(ValueError, match=r"wants inputs \[R=2, B, T, I=3\] of at least one step; got \[3, 5, 6, 3\]"):
-        native.unroll_runs([LSTMCell(3, 7), LSTMCell(3, 7)], torch.randn(3, 5, 6, 3))
+        Native().unroll_runs([LSTMCell(3, 7), LSTMCell(3, 7)], torch.randn(3, 5, 6, 3))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from longlag.engine.native.library import _FLAGS, _HERE, LEVELS, compiler, level
+from longlag.engine.native.build import _FLAGS, _HERE, LEVELS, compiler, level
 
 DRIVER = Path(__file__).with_name("kernel_driver.cpp")
 MEMORY, THREADS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all"), ("-fsanitize=thread",)

@@ -8,8 +8,8 @@ import torch
 from native_cells import CELLS, assert_parity, busy, errors, given, parts
 
 from longlag.cells import LSTMCell
-from longlag.engine import native
-from longlag.engine.native import workspace
+from longlag.engine import Native
+from longlag.engine.native import buffers
 
 #: How inputs [B, T, I] may lie in memory.
 LAYOUTS = {
@@ -93,7 +93,7 @@ def test_a_cell_without_biases():
 
 def test_no_sequences_at_all_give_no_gradient():
     cell = LSTMCell(2, 3)
-    hidden, (h, c) = native.unroll(cell, torch.randn(0, 4, 2))
+    hidden, (h, c) = Native().unroll(cell, torch.randn(0, 4, 2))
     assert (hidden.shape, h.shape, c.shape) == ((0, 4, 3), (0, 3), (0, 3))
     hidden.sum().backward()
     assert not cell.W.weight.grad.any()
@@ -113,7 +113,7 @@ def test_no_sequences_at_all_give_no_gradient():
 def test_what_does_not_fit_is_refused(x, state, message):
     """Where the eager loop would stop too, or take the one state for all; the kernel would read what is not there."""
     with pytest.raises(ValueError, match=message):
-        native.unroll(LSTMCell(2, 3), torch.zeros(x), None if state is None else (torch.zeros(state),) * 2)
+        Native().unroll(LSTMCell(2, 3), torch.zeros(x), None if state is None else (torch.zeros(state),) * 2)
 
 
 @pytest.mark.parametrize("which", ["x", "state", "cell"])
@@ -126,15 +126,15 @@ def test_types_that_are_mixed_are_refused(which):
     else:
         cell.to("meta")
     with pytest.raises(ValueError, match="wants inputs, states and weights of one type on one device"):
-        native.unroll(cell, x, (state, state))
+        Native().unroll(cell, x, (state, state))
 
 
 def test_another_default_device_changes_nothing():
     """The memory for the way back is of the CPU's, not of the device that new tensors are made on."""
     cell = busy("lstm", 2, 3)
     on = given(cell, 4, 7)
-    wanted = parts(copy.deepcopy(cell), native.unroll, on)
-    workspace._free.clear()  # so that there is none to be used again
+    wanted = parts(copy.deepcopy(cell), Native().unroll, on)
+    buffers._free.clear()  # so that there is none to be used again
     with torch.device("meta"):
-        got = parts(cell, native.unroll, on)
+        got = parts(cell, Native().unroll, on)
     assert max(errors(got, wanted).values()) == 0

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from longlag.cells import CoupledLSTMCell, GRUCell, IRNNCell, LSTMCell, RNNCell
-from longlag.engine import eager, engine_for
-from longlag.engine.torch_modules import from_torch, to_torch, unroll
+from longlag.engine import TorchModules, eager, engine_for
+from longlag.engine.torch_modules import from_torch, to_torch
+
+unroll = TorchModules().unroll
 
 CELLS = [LSTMCell, GRUCell, RNNCell, IRNNCell]
 SHAPES = [tuple(random.Random(k).choice(range(1, most)) for most in (9, 40, 7, 20)) for k in range(8)]  # B, T, I, H

@@ -12,7 +12,7 @@ import torch
 from native_cells import BOUNDS, CELLS
 
 from longlag.cells import LRUCell, LSTMCell
-from longlag.engine import engine_for, triton
+from longlag.engine import Triton, engine_for
 
 NO_TRITON = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="the package triton is not installed")
 
@@ -59,15 +59,15 @@ def test_without_a_gpu_it_says_so(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match=r"^engine=triton needs a GPU, and there is none here \("):
         engine_for("triton", LSTMCell(2, 3))
-    assert triton.refusal(torch.zeros(1, 1, 2)) == "engine=triton runs on a GPU, not on cpu"
+    assert Triton().input_refusal(torch.zeros(1, 1, 2)) == "engine=triton runs on a GPU, not on cpu"
     monkeypatch.setenv("TRITON_INTERPRET", "1")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"^engine=triton needs the package triton: pip install 'longlag\[triton\]'$"):
         engine_for("triton", LSTMCell(2, 3))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     engine_for("triton", LSTMCell(2, 3))
-    assert triton.refusal(torch.zeros(1, 1, 2)) is None
-    assert triton.refusal(torch.zeros(1, 1, 2).double()) == "engine=triton takes float32, not float64"
+    assert Triton().input_refusal(torch.zeros(1, 1, 2)) is None
+    assert Triton().input_refusal(torch.zeros(1, 1, 2).double()) == "engine=triton takes float32, not float64"
 
 
 def test_cells_that_it_has_not_are_refused():

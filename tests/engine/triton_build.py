@@ -7,8 +7,8 @@ from triton import compile as build
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from longlag.engine.packed import packed
-from longlag.engine.triton.frame import built
+from longlag.engine.kernel_cells import packed
+from longlag.engine.triton.autograd import built
 from longlag.engine.triton.kernels import backward_kernel, forward_kernel
 
 SIZES = ("T", "B", "H", "K")

@@ -10,7 +10,7 @@ import sys
 import torch
 from native_cells import CELLS, busy, errors, flat, given, parts
 
-from longlag.engine import eager, native, triton
+from longlag.engine import Native, Triton, eager
 
 SHAPES = [(3, 1, 2, 5), (18, 7, 3, 17), (33, 4, 1, 16), (5, 12, 2, 8)]  # B, T, I, H
 
@@ -29,7 +29,7 @@ def odd(name):
     by = torch.randn(3, 2, cells[0].hidden_size, generator=draws)
     parameters = [parameter for cell in cells for parameter in cell.parameters()]
     found = []
-    for engine in (triton, native):
+    for engine in (Triton(), Native()):
         hidden, state = engine.unroll_runs(cells, x)
         h, c, *_ = flat(state)
         end = ((h + c).transpose(0, 1) * by).sum() + hidden[..., ::2].transpose(0, 2).square().sum()
@@ -39,7 +39,7 @@ def odd(name):
 
 def nan_stays():
     """Whether an IRNN that meets nan stays nan."""
-    hidden, _ = triton.unroll(busy("irnn", 2, 5), torch.full((1, 3, 2), float("nan")))
+    hidden, _ = Triton().unroll(busy("irnn", 2, 5), torch.full((1, 3, 2), float("nan")))
     return bool(hidden.isnan().all())
 
 
@@ -49,7 +49,7 @@ def mixed():
     found = []
     for enabled in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            hidden, _ = triton.unroll(cell, x)
+            hidden, _ = Triton().unroll(cell, x)
             found.append([hidden, *torch.autograd.grad(hidden.square().sum(), list(cell.parameters()))])
     return all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
@@ -59,18 +59,18 @@ def of_runs(name):
     cells = [busy(name, 2, 5, seed) for seed in range(3)]
     x = torch.randn(3, 4, 6, 2, generator=torch.Generator().manual_seed(0))
     parameters = [list(cell.parameters()) for cell in cells]
-    hidden, _ = triton.unroll_runs(cells, x)
+    hidden, _ = Triton().unroll_runs(cells, x)
     together = torch.autograd.grad(hidden.square().sum(), [one for own in parameters for one in own])
     alone = []
     for cell, own, mine in zip(cells, parameters, x, strict=True):
-        alone += torch.autograd.grad(triton.unroll(cell, mine)[0].square().sum(), own)
+        alone += torch.autograd.grad(Triton().unroll(cell, mine)[0].square().sum(), own)
     return max((one - other).abs().max().item() for one, other in zip(together, alone, strict=True))
 
 
 def twice():
     """Whether the gradient of a single sequence is the same on a second way back, and that which is sent too."""
     cell, x = busy("lstm_1997-full", 2, 5), torch.randn(1, 4, 2, generator=torch.Generator().manual_seed(0))
-    hidden, (h, (c, y)) = triton.unroll(cell, x)
+    hidden, (h, (c, y)) = Triton().unroll(cell, x)
     sent = [torch.ones_like(part) for part in (hidden, h, c, y)]
     found = [torch.autograd.grad((hidden, h, c, y), list(cell.parameters()), sent, retain_graph=True) for _ in range(2)]
     return all(map(torch.equal, *found)) and all((part == 1).all() for part in sent)
@@ -84,10 +84,10 @@ for name in list(CELLS)[int(sys.argv[1]) :: 2]:
     worst = {}
     for seed, (B, T, I, H) in enumerate(SHAPES):  # noqa: E741 -- the field's names
         cell = busy(name, I, H, seed)
-        triton.check(cell)
+        assert Triton().refusal(cell) is None
         for use in ((True, True, True), (False, True, False))[: 1 if seed else 2]:
             on = given(cell, B, T, with_state=seed != 1, used=use, seed=seed)
-            for part, far in off(cell, on, triton.unroll).items():
+            for part, far in off(cell, on, Triton().unroll).items():
                 worst[part] = max(worst.get(part, 0.0), far)
     found[name] = {"worst": max(worst.values()), "parts": sorted(worst), "runs": of_runs(name), "odd": odd(name)}
 print(json.dumps(found))

@@ -230,7 +230,7 @@ def test_the_model_is_left_as_it_was_even_in_inference_mode_and_under_autocast()
     torch.manual_seed(7)
     model = SequenceModel([LSTMCell(2, 4), LSTMCell(4, 4)], 2)
     before = {name: p.clone() for name, p in model.named_parameters()}
-    unrolls = model.unrolls
+    engines = model.engines
     batch = batch_of(3, 9)
     plain = error_flow(model, batch, classified)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
@@ -238,7 +238,7 @@ def test_the_model_is_left_as_it_was_even_in_inference_mode_and_under_autocast()
     for k in range(2):
         for name, values in plain.layers[k].items():
             assert torch.equal(cast.layers[k][name], values), name
-    assert model.unrolls is unrolls
+    assert model.engines is engines
     for name, p in model.named_parameters():
         assert torch.equal(p, before[name])
         assert p.grad is None
@@ -299,7 +299,7 @@ def test_a_module_that_is_no_cell_of_ours_has_the_gradients_that_need_no_claim()
 
 @pytest.mark.parametrize("reads", ["last", "every"])
 def test_the_early_gradient_comes_with_it(reads):
-    from longlag.training.early_gradient import early_gradient
+    from longlag.flow.early_gradient import early_gradient
 
     torch.manual_seed(9)
     model = SequenceModel(GRUCell(2, 8), 2, readout=reads)

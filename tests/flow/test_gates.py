@@ -3,19 +3,19 @@ import math
 import pytest
 import torch
 
+from longlag import build_cell, compose
 from longlag.cells import GatedCell, LRUCell, LSTMCell, RNNCell
-from longlag.cli.assemble import cell_of
-from longlag.cli.configs import conf_dir, settings_of
 from longlag.engine.eager import unroll
 from longlag.flow.gates import gate_figures
 from longlag.flow.tape import EagerTape
+from longlag.settings.compose import conf_dir
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 
 
 def taped(cell, x):
     tape = EagerTape()
-    tape(cell.double(), x.double())
+    tape.unroll(cell.double(), x.double())
     return tape
 
 
@@ -23,7 +23,7 @@ def taped(cell, x):
 def test_every_cell_against_a_loop_over_sequences_and_steps(name):
     """The gates asked for one at a time, at the valid steps alone."""
     torch.manual_seed(0)
-    cell = cell_of({**settings_of([f"cell={name}"])["cell"], "hidden_size": 8}, 2).double()
+    cell = build_cell(compose(f"cell={name}"), 2, hidden_size=8).double()
     x, lengths = 3 * torch.randn(3, 9, 2, dtype=torch.float64), torch.tensor([9, 4, 1])
     found = gate_figures(taped(cell, x), lengths)
     if not isinstance(cell, GatedCell):

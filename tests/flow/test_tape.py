@@ -32,7 +32,7 @@ def test_the_native_engine_gives_the_error_flow_of_the_eager_loop(monkeypatch, n
     batch = batch_of(19, 30)
     ours = error_flow(model, batch, loss)
     assert all(type(tape) is NativeTape for tape in ours.tapes)
-    monkeypatch.setattr(module.native, "fits", lambda cell: False)
+    monkeypatch.setattr(module.Native, "fits", lambda self, cell: False)
     wanted = error_flow(model, batch, loss)
     assert all(type(tape) is EagerTape for tape in wanted.tapes)
     assert ours.early_gradient == pytest.approx(wanted.early_gradient, rel=1e-11)
@@ -50,14 +50,14 @@ def test_without_a_library_the_eager_loop_serves(monkeypatch):
     def none(*_):
         raise module.NoLibraryError("there is none")
 
-    monkeypatch.setattr(module.native, "load", none)
+    monkeypatch.setattr(module.Native, "prepare", none)
     assert type(tape_of(LSTMCell(2, 3), torch.zeros(1, 1, 2))) is EagerTape
 
 
 def test_a_tape_lets_go_of_its_run():
     """Its output knows the way back to it, by autograd's graph, which the garbage collector does not see."""
     tape = NativeTape()
-    hidden, _ = tape(LSTMCell(2, 3).double(), torch.randn(4, 6, 2, dtype=torch.float64, requires_grad=True))
+    hidden, _ = tape.unroll(LSTMCell(2, 3).double(), torch.randn(4, 6, 2, dtype=torch.float64, requires_grad=True))
     hidden.sum().backward()
     held = weakref.ref(tape.run)
     del tape, hidden

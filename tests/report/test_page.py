@@ -10,10 +10,12 @@ import browser
 import pytest
 from studies import make_run, make_study
 
+from longlag.metric import Metric
 from longlag.report.page import build_page
-from longlag.report.statistics import censored_median, wilson
+from longlag.report.statistics.rates import censored_median, wilson
 from longlag.runs import read_study
-from longlag.runs.error_flow import read_error_flow
+from longlag.runs.claim import Claim
+from longlag.runs.error_flow_csv import read_error_flow
 
 pytestmark = pytest.mark.skipif(browser.found() is None, reason=f"no browser: none of {', '.join(browser.NAMES)}")
 
@@ -202,7 +204,7 @@ def test_all_of_the_filtered_are_hidden_at_once(page):
 
 def test_a_heading_sorts_both_ways_and_says_so(page):
     names = page.run("[...document.querySelectorAll('#table th[aria-sort] button')].map((button) => button.innerText)")
-    column = names.index("early gradient")
+    column = names.index("early gradient at start")
     heading = f"#table th[aria-sort]:nth-child({column + 3})"
     page.click(f"{heading} button")
     values = [float(row[column]) for row in rows(page)]
@@ -363,13 +365,14 @@ def test_a_live_study_with_names_full_of_markup(chromium, tmp_path):
     make_run(tmp_path / "live" / "<img src=x onerror=hacked()>", settings, flow=True)
     for folder, change in zip(
         folders,
-        ({"state": "running", "host": "elsewhere"}, {"state": "running", "pid": 2**22 + 1},
-         {"state": "failed", "reason": attack}, {"state": "interrupted"}),
+        ({"state": "running"}, {"state": "running"}, {"state": "failed", "reason": attack}, {"state": "interrupted"}),
         strict=False,
     ):  # fmt: skip
         folder.write_status(dataclasses.replace(folder.read_status(), **change))
         (folder.path / "summary.json").unlink()
-    page = written(chromium, tmp_path / "report.html", *read_study(tmp_path / "live"))
+    folders[-1].write_metric_declarations([Metric("early_gradient", attack), Metric("acc", attack)])
+    with Claim(folders[0].path):
+        page = written(chromium, tmp_path / "report.html", *read_study(tmp_path / "live"))
     counts = page.text("#counts")
     assert counts.startswith("3 of 7 runs ended")
     assert counts.endswith("; 1 running, 1 running by their status with no process left, 1 failed, 1 interrupted.")
@@ -381,6 +384,8 @@ def test_a_live_study_with_names_full_of_markup(chromium, tmp_path):
     )
     assert attack in legend
     page.choose("curves-mode", "single")
+    page.choose("curves-y", "early_gradient")
+    assert page.run("document.querySelector('#curves-plot .ytitle').textContent") == attack
     assert page.run("typeof window.hacked") == "undefined"
     assert page.run("document.querySelectorAll('img').length") == 0
     assert (page.complaints(), page.requests()) == ([], [])
@@ -392,7 +397,7 @@ def test_one_run_without_curves_is_a_page(chromium, tmp_path):
     folder.metrics.unlink()
     page = written(chromium, tmp_path / "report.html", *read_study(tmp_path / "one"))
     assert len(rows(page)) == 1
-    assert page.text("#curves-says") == "No run that is shown has recorded this figure."
+    assert page.text("#curves-says") == "No run that is shown has recorded this metric."
     assert "recorded no error flow" in page.text("#flow-says")
     assert page.complaints() == []
     page.close()
@@ -420,6 +425,6 @@ def test_a_thousand_runs_load_and_filter(chromium, tmp_path):
     page.click("#filters-off")
     page.choose("curves-mode", "single")
     assert page.run("document.querySelector('#curves-plot').data.length") == 60
-    assert "Only the first 60 of 1000 runs are drawn singly" in page.text("#curves-says")
+    assert "Only the first 60 of 1000 runs are drawn" in page.text("#curves-says")
     assert page.complaints() == []
     page.close()

@@ -8,13 +8,15 @@ import struct
 import pytest
 from studies import make_run, make_study
 
+from longlag.metric import Metric
 from longlag.report.page.build import build_page, script_safe
 from longlag.report.page.data import FLOW_BYTES, METRICS_BYTES, flow_most, page_data
-from longlag.report.page.flow import packed_flow
 from longlag.report.page.pack import evenly, packed, packed_metrics, thinned_by
+from longlag.report.page.pack_flow import packed_flow
 from longlag.report.page.read import read_for_page
 from longlag.runs import read_study
-from longlag.runs.error_flow import COLUMNS, ErrorFlowTable, read_error_flow
+from longlag.runs.claim import Claim
+from longlag.runs.error_flow_csv import COLUMNS, ErrorFlowTable, read_error_flow
 
 FEW = 10**9  # more values than any test has: nothing is thinned
 
@@ -169,6 +171,28 @@ def test_the_data_says_what_a_run_is_and_how_it_ended(tmp_path):
     json.dumps(data, allow_nan=False)
 
 
+def test_the_page_follows_the_declarations_of_the_runs(tmp_path):
+    (folder,) = make_study(tmp_path / "study", lags=(20,), biases=(1.0,), seeds=[0])
+    folder.write_metric_declarations([Metric("margin", "margin", "bits", better="higher")])
+    folder.write_summary({**folder.read_summary(), "test/margin": 2.5, "val/margin": 2.0, "layer1/gate_f": 0.9})
+    text = folder.metrics.read_text().splitlines()
+    folder.metrics.write_text(
+        "".join(f"{line},{end}\n" for line, end in zip(text, ["val/margin", *"123"], strict=False))
+    )
+    data = of_study(tmp_path / "study")
+    column = {"key": "test/margin", "label": "test margin (bits)", "scale": "linear", "better": "higher"}
+    assert column in data["columns"]
+    assert [metric["key"] for metric in data["columns"]] == [
+        "test/acc", "test/margin", "solved_step", "solved_sequences", "early_gradient_init", "early_gradient_end",
+        "parameters", "seconds",
+    ]  # fmt: skip
+    assert data["runs"][0]["figures"]["test/margin"] == 2.5
+    curves = {metric["key"]: metric for metric in data["curves"]}
+    assert list(curves) == ["val/acc", "val/margin", "early_gradient", "val/loss", "train/loss"]
+    assert curves["val/margin"]["label"] == "validation margin (bits)"
+    assert (curves["val/acc"]["scale"], curves["early_gradient"]["scale"]) == ("share", "log")
+
+
 def test_a_start_that_init_gives_stands_where_the_forget_bias_would(tmp_path):
     folders = make_study(tmp_path / "study", lags=(20,), biases=(1.0,), seeds=[0, 1])
     config = folders[1].read_config()
@@ -183,12 +207,10 @@ def test_a_start_that_init_gives_stands_where_the_forget_bias_would(tmp_path):
 
 def test_a_run_whose_process_is_gone_says_so(tmp_path):
     folders = make_study(tmp_path / "study", lags=(8,), biases=(1.0,), seeds=[0, 1, 2])
-    there = folders[0].read_status()
-    for folder, change in zip(
-        folders, ({"host": "elsewhere"}, {"pid": 2**22 + 1}, {"pid": "a word"}), strict=True
-    ):  # of another machine; above the largest process id; damaged
-        folder.write_status(dataclasses.replace(there, state="running", ended=None, **change))
-    assert [run["state"] for run in of_study(tmp_path / "study")["runs"]] == ["running", "gone", "gone"]
+    for folder in folders[:2]:
+        folder.write_status(dataclasses.replace(folder.read_status(), state="running", ended=None))
+    with Claim(folders[0].path):
+        assert [run["state"] for run in of_study(tmp_path / "study")["runs"]] == ["running", "gone", "solved"]
 
 
 def test_a_run_that_goes_on_has_its_early_gradient_from_the_curve(tmp_path):

@@ -1,17 +1,20 @@
 import dataclasses
 import io
-import os
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from longlag.metric import Metric
 from longlag.report.table import print_runs
 from longlag.runs import RunFolder, RunRecord, Status
+from longlag.runs.claim import Claim
 
-ALIVE, GONE = os.getppid(), 2**22 + 1  # a process that is there; one above the largest id that there is
+NOWHERE = Path("/nonexistent")
 
 
-def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, pid=ALIVE, **summary):
+def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, folder=NOWHERE, **summary):
     figures = {"test/acc": 0.987, "early_gradient_init": 5.57e-07, "early_gradient_end": 0.33, "seconds": 1.52}
     figures |= {
         "solved": state == "solved",
@@ -21,10 +24,8 @@ def run(seed, state="solved", step=60, cell="lstm", forget_bias=1.0, lr=0.1, pid
         **summary,
     }
     facts = {"cell": cell, "task": "delayed_xor", "T": 60, "forget_bias": forget_bias, "seed": seed}
-    status = Status(state, pid=pid)
-    return RunRecord(
-        RunFolder(None), {"run": facts, "optimizer": {"lr": lr}}, status, {} if state == "failed" else figures
-    )
+    figures = {} if state == "failed" else figures
+    return RunRecord(RunFolder(folder), {"run": facts, "optimizer": {"lr": lr}}, Status(state), figures)
 
 
 def printed(runs, terminal=False):
@@ -35,22 +36,44 @@ def printed(runs, terminal=False):
 
 def test_a_row_has_what_a_person_compares():
     header, row = printed([run(0)])
-    assert header == "cell task T forget bias seed test accuracy solved at step early gradient at end time (s)"
-    assert row == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.5"
+    outcome = "test accuracy solved at step early gradient at start early gradient at end time (s)"
+    assert header == f"cell task T forget bias seed {outcome}"
+    assert row == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.52"
 
 
-@pytest.mark.parametrize(("state", "outcome"), [("done", ">600"), ("diverged", "diverged"), ("running", "running")])
+def test_a_metric_that_a_run_declares_gets_a_column_and_a_mean(tmp_path):
+    runs = [run(seed, folder=tmp_path / str(seed), **{"test/f1": 0.25 * seed, "val/f1": 0.9}) for seed in (1, 2)]
+    for one in runs:
+        one.folder.path.mkdir()
+        one.folder.write_metric_declarations([Metric("f1", "F1 score", scale="share", better="higher")])
+    lines = printed(runs)
+    assert " test accuracy test F1 score solved at step " in lines[0]
+    assert [line.split()[5:7] for line in lines[1:3]] == [["0.987", "0.250"], ["0.987", "0.500"]]
+    assert lines[3].endswith(" mean test accuracy mean test F1 score")
+    assert lines[4].endswith(" 0.987 0.375")
+
+
+def test_headings_have_several_lines_in_a_terminal():
+    lines = printed([run(0)], terminal=True)
+    headings = [" ".join(re.sub(r"\x1b\[\d+m", "", line).split()) for line in lines[:3]]
+    assert headings[1] == "forget test solved gradient gradient"
+    assert headings[2] == "cell task T bias seed accuracy at step at start at end time (s)"
+
+
+@pytest.mark.parametrize(("state", "outcome"), [("done", ">600"), ("diverged", "diverged")])
 def test_a_run_that_is_not_solved_says_how_it_stands(state, outcome):
     assert f" {outcome} " in printed([run(0, state)])[1]
 
 
-@pytest.mark.parametrize("pid", [GONE, "a word", -(10**30)])
-def test_a_run_whose_process_is_not_there_is_gone(pid):
-    assert " gone " in printed([run(0, "running", pid=pid)])[1]
+def test_a_run_that_is_running_is_gone_when_nobody_holds_its_claim(tmp_path):
+    """The process id in the status says nothing: it may be that of this process, as after a restart of a container."""
+    with Claim(tmp_path):
+        assert " running " in printed([run(0, "running", folder=tmp_path)])[1]
+    assert " gone " in printed([run(0, "running", folder=tmp_path)])[1]
 
 
 def test_a_failed_run_has_a_row_without_figures():
-    assert printed([run(0, "failed")])[1] == "lstm delayed_xor 60 1 0 - failed - - -"
+    assert printed([run(0, "failed")])[1] == "lstm delayed_xor 60 1 0 - failed"
 
 
 def test_a_cell_without_a_forget_gate_shows_a_dash():

@@ -140,3 +140,14 @@ def test_a_damaged_claim_is_none(tmp_path, text):
     (tmp_path / "claim.json").write_text(text)
     assert holder_of(tmp_path) is None
     Claim(tmp_path).release()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_reader_who_cannot_write_to_the_folder_sees_who_holds_it(tmp_path):
+    with Claim(tmp_path) as claim:
+        write(tmp_path, replace(claim.owner, host="elsewhere"))
+        tmp_path.chmod(0o500)
+        try:
+            assert holder_of(tmp_path).host == "elsewhere"
+        finally:
+            tmp_path.chmod(0o700)

@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 
 from longlag.runs import RunFolder, Status, read_run, read_study
@@ -58,18 +55,6 @@ def test_a_study_is_its_runs_without_those_set_aside(tmp_path):
     assert [path.name for path in aside] == ["c~1", "c~2"]
     (tmp_path / "no run").mkdir()
     assert [run.folder.path.name for run in read_study(tmp_path)] == ["a", "b"]
-
-
-def test_a_status_knows_whether_its_process_lives():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        assert Status("running", pid=process.pid).alive
-        assert not Status("done", pid=process.pid).alive
-    finally:
-        process.kill()
-        process.wait()
-    assert not Status("running", pid=process.pid).alive
-    assert Status("running", pid=process.pid, host="another.machine").alive
 
 
 def test_an_unknown_state_is_refused():

@@ -1,8 +1,8 @@
 import torch
+from longlag.tasks.delayed_xor import DelayedXOR
 
 from longlag.task import Batch, stream
 from longlag.task.loaders import BatchStream, Chunks
-from tasks.delayed_xor import DelayedXOR
 
 
 def test_a_stream_of_batches_starts_where_it_is_told():

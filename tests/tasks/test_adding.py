@@ -1,8 +1,8 @@
 import pytest
 import torch
+from longlag.tasks.adding import Adding
 
 from longlag.task import stream
-from tasks.adding import Adding
 
 
 def marked(batch, row, T):

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from longlag.tasks.adding_sum import AddingSum
 
 from longlag.task import stream
-from tasks.adding_sum import AddingSum
 
 
 @pytest.mark.parametrize("T", [2, 7, 100])

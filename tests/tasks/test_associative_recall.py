@@ -3,9 +3,9 @@ from itertools import permutations
 
 import pytest
 import torch
+from longlag.tasks.associative_recall import AssociativeRecall
 
 from longlag.task import stream
-from tasks.associative_recall import AssociativeRecall
 
 
 def about(count, n, probability):

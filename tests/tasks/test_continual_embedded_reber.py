@@ -1,9 +1,9 @@
 import pytest
 import torch
+from longlag.tasks.continual_embedded_reber import ContinualEmbeddedReber
 from reber import INNER, legal_next
 
 from longlag.task import Splits, stream
-from tasks.continual_embedded_reber import ContinualEmbeddedReber
 
 
 @pytest.mark.parametrize(("T", "at_least"), [(9, 15), (20, 8)])

@@ -3,9 +3,9 @@ from itertools import product
 
 import pytest
 import torch
+from longlag.tasks.continual_temporal_order import ContinualTemporalOrder
 
 from longlag.task import stream
-from tasks.continual_temporal_order import ContinualTemporalOrder
 
 ORDERS = ["".join(order) for order in product("XY", repeat=3)]
 #: The published windows for T=100; for the others in hundredths of T, rounded down.

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.copy_memory import CopyMemory
 
 from longlag.task import stream
-from tasks.copy_memory import CopyMemory
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 import pytest
 import torch
-
-from tasks.delayed_xor import DelayedXOR
+from longlag.tasks.delayed_xor import DelayedXOR
 
 
 def seeded(seed):

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from longlag.tasks.distractor_lag import DistractorLag
 
 from longlag.task import stream
-from tasks.distractor_lag import DistractorLag
 
 
 @pytest.mark.parametrize(("T", "p"), [(1, None), (3, 2), (20, 50), (30, 1)])

@@ -3,10 +3,10 @@ from collections import Counter
 
 import pytest
 import torch
+from longlag.tasks.embedded_reber import EmbeddedReber
 from reber import legal_next, naive_string
 
 from longlag.task import Splits, stream
-from tasks.embedded_reber import EmbeddedReber
 
 
 def strings(task, batch):

@@ -6,11 +6,11 @@ import functools
 import pytest
 import torch
 
+from longlag import build_model, build_task, compose
 from longlag.audit.constant import best_constant
-from longlag.cli.assemble import model_of, task_of
-from longlag.cli.configs import conf_dir, settings_of
+from longlag.flow.early_gradient import early_gradient
+from longlag.settings.compose import conf_dir
 from longlag.task import Batch
-from longlag.training.early_gradient import early_gradient
 
 NAMES = sorted(path.stem for path in (conf_dir() / "task").glob("*.yaml"))
 SPLITS = ("train", "val", "test", "probe")
@@ -24,11 +24,11 @@ ALL_THE_SAME = {"periodic_function", "periodic_rectangle", "periodic_triangle"}
 
 @functools.cache
 def settings(name, *overrides):
-    return settings_of([f"task={name}", *SHORT.get(name, []), "cell.hidden_size=4", *overrides])
+    return compose(f"task={name}", *SHORT.get(name, []), "cell.hidden_size=4", *overrides)
 
 
 def made(name, *overrides):
-    return task_of(settings(name, *overrides))
+    return build_task(settings(name, *overrides))
 
 
 def batches_equal(one, other):
@@ -117,9 +117,9 @@ def with_padding(task, batch, steps, fill):
 def test_padding_changes_no_number(name):
     """Loss, judgement, the gradient of every weight and the early gradient, with 7 steps of garbage after each end."""
     chosen = settings(name, "task.T=16")
-    task = task_of(chosen)
+    task = build_task(chosen)
     torch.manual_seed(0)
-    model = model_of(chosen, task).double()
+    model = build_model(chosen, task).double()
     batch = task.draw("train", 0, 6)
     batch = batch._replace(inputs=batch.inputs.double())
     found = []
@@ -139,9 +139,9 @@ def test_padding_changes_no_number(name):
 def test_a_batch_is_judged_sequence_by_sequence(name):
     """Each sequence alone, without its padding: the loss of the batch is their mean, the figures are theirs."""
     chosen = settings(name, "task.T=16")
-    task = task_of(chosen)
+    task = build_task(chosen)
     torch.manual_seed(1)
-    model = model_of(chosen, task).double()
+    model = build_model(chosen, task).double()
     batch = task.draw("train", 0, 6)
     batch = batch._replace(inputs=batch.inputs.double())
     with torch.no_grad():

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from longlag.tasks.latch import Latch
 
 from longlag.task import stream
-from tasks.latch import Latch
 
 
 @pytest.mark.parametrize("T", [2, 50])

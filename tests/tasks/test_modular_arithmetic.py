@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 import torch
+from longlag.tasks.modular_arithmetic import ModularArithmetic
 
 from longlag.task import stream
-from tasks.modular_arithmetic import ModularArithmetic
 
 
 def check_expressions(task, batch, lengths):

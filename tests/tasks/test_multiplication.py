@@ -1,8 +1,8 @@
 import pytest
 import torch
+from longlag.tasks.multiplication import Multiplication
 
 from longlag.task import stream
-from tasks.multiplication import Multiplication
 
 
 @pytest.mark.parametrize("T", [6, 10, 100])

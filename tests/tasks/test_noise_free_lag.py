@@ -1,8 +1,8 @@
 import pytest
 import torch
+from longlag.tasks.noise_free_lag import NoiseFreeLag
 
 from longlag.task import stream
-from tasks.noise_free_lag import NoiseFreeLag
 
 
 @pytest.mark.parametrize("T", [2, 3, 100])

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.parity import Parity
 
 from longlag.task import stream
-from tasks.parity import Parity
 
 
 def check_sequences(task, batch, low, high):

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.periodic_function import Cosine, Rectangle, Triangle
 
 from longlag.task import stream
-from tasks.periodic_function import Cosine, Rectangle, Triangle
 
 #: Each function again, of the step t and the period T.
 FORMULAS = {

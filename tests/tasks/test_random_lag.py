@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.random_lag import RandomLag
 
 from longlag.task import stream
-from tasks.random_lag import RandomLag
 
 
 @pytest.mark.parametrize("T", [2, 6, 50])

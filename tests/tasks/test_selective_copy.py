@@ -3,9 +3,9 @@ from itertools import combinations
 
 import pytest
 import torch
+from longlag.tasks.selective_copy import SelectiveCopy
 
 from longlag.task import stream
-from tasks.selective_copy import SelectiveCopy
 
 
 @pytest.mark.parametrize(("T", "tokens", "vocabulary"), [(1, 1, 4), (16, 16, 16), (40, 5, 7)])

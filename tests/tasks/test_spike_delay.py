@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.spike_delay import SpikeDelay
 
 from longlag.task import stream
-from tasks.spike_delay import SpikeDelay
 
 
 def check_streams(task, batch, spikes):

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.temporal_order import TemporalOrder
 
 from longlag.task import stream
-from tasks.temporal_order import TemporalOrder
 
 #: The published order of the classes.
 CLASSES = {

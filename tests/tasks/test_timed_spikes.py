@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
+from longlag.tasks.spike_delay import SpikeDelay
+from longlag.tasks.timed_spikes import TimedSpikes
 
 from longlag.task import stream
-from tasks.spike_delay import SpikeDelay
-from tasks.timed_spikes import TimedSpikes
 
 
 def check_streams(task, batch, spikes):

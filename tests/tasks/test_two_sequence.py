@@ -1,16 +1,15 @@
 import pytest
 import torch
+from longlag.tasks.two_sequence import TwoSequence
 
-from longlag.cli.assemble import task_of
-from longlag.cli.configs import settings_of
+from longlag import build_task, compose
 from longlag.task import stream
-from tasks.two_sequence import TwoSequence
 
 VARIANTS = ("two_sequence", "two_sequence_noisy_signal", "two_sequence_noisy_target")
 
 
 def variant(name):
-    return task_of(settings_of([f"task={name}"]))
+    return build_task(compose(f"task={name}"))
 
 
 @pytest.mark.parametrize(("T", "signal"), [(2, 1), (100, 3), (30, 10)])

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from longlag.cli.assemble import assemble
-from longlag.cli.configs import settings_of
+from longlag import compose
 from longlag.runs import RunFolder
-from longlag.training.run import RunPlan
+from longlag.settings.plan import plan_of
+from longlag.training.run_plan import RunPlan
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def plan(tmp_path: Path, tiny: tuple[str, ...]) -> Callable[..., RunPlan]:
     """Return a plan for a tiny run: ``plan("cell=rnn", folder="a")``."""
 
     def make(*overrides: str, folder: str = "run", **changes: Any) -> RunPlan:
-        made = assemble(settings_of([*tiny, *overrides]), RunFolder(tmp_path / folder), Console(quiet=True))
+        made = plan_of(compose(*tiny, *overrides), RunFolder(tmp_path / folder), Console(quiet=True))
         for name, value in changes.items():
             object.__setattr__(made, name, value)
         return made

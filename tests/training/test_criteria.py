@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from longlag.tasks.adding import Adding
 
-from longlag.runs.metrics import read_metrics
+from longlag.runs.metrics_csv import read_metrics
 from longlag.training.run import train_run
-from tasks.adding import Adding
 
 
 def weights(made):

@@ -4,11 +4,11 @@ import signal
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from longlag.tasks.delayed_xor import DelayedXOR
 
 from longlag.runs import read_run
-from longlag.runs.metrics import read_metrics
+from longlag.runs.metrics_csv import read_metrics
 from longlag.training.run import train_run
-from tasks.delayed_xor import DelayedXOR
 
 
 def weights(plan):

@@ -1,4 +1,4 @@
-"""Hydra's side of the launchers. Hydra imports this at every start, so it imports next to nothing."""
+"""Hydra's side of the launchers. Hydra imports this at every start, so the module imports next to nothing."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
-    from longlag.cli.errands import Batch, Errand
-    from longlag.cli.local import LocalMachine
+    from longlag.launch.batch import Batch
+    from longlag.launch.local.launcher import LocalMachine
+    from longlag.launch.queued_job import QueuedJob
 
 
 class GridLauncher(Launcher):
@@ -36,29 +37,45 @@ class GridLauncher(Launcher):
 
     @abstractmethod
     def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
-        """Run jobs, and return what Hydra's sweeper is told of each, in their order.
+        """Run jobs, and return the result of each for Hydra's sweeper, in their order.
 
         Args:
-            configs: of the jobs, Hydra's own node among it; each is composed when its turn comes.
-            total: how many jobs there are, those of earlier batches among them.
+            configs: of the jobs, with Hydra's own node; each is composed when its turn comes.
+            total: the number of jobs, with those of earlier batches.
 
         """
 
     def _composed(self, job_overrides: Sequence[Sequence[str]], first: int) -> Iterator[DictConfig]:
+        from longlag.launch.session import session
+
+        composer = session().composer
+        assert composer is not None, "the look ahead comes first"
         for number, overrides in enumerate(job_overrides, start=first):
-            config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-            with open_dict(config):
-                config.hydra.job.id = config.hydra.job.num = number
-            yield config
+            yield composer.whole(overrides, number)
+
+
+class HereLauncher(GridLauncher):
+    """Runs the jobs of a grid in this process, one after the other."""
+
+    runs_here = True
+
+    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+        """Run jobs."""
+        from rich.console import Console
+
+        from longlag.launch.batch import Batch
+        from longlag.launch.here import run_here
+
+        return run_here(Batch(Console(stderr=True), self.context, self.function), configs)
 
 
 class LocalLauncher(GridLauncher):
     """Packs jobs onto the cores and GPUs of one machine.
 
     Args:
-        jobs: how many at once; ``None``: as many as there are cores for, or as the GPUs take.
+        jobs: the number at once; ``None``: one for each core, or as many as the GPUs take.
         threads: of each process.
-        jobs_per_gpu: how many share a GPU.
+        jobs_per_gpu: the number of jobs that share a GPU.
 
     """
 
@@ -68,9 +85,22 @@ class LocalLauncher(GridLauncher):
         self.jobs_per_gpu = jobs_per_gpu
         self._machine: LocalMachine | None = None
 
+    @staticmethod
+    def prepare(launcher: DictConfig, jobs: int) -> None:
+        """Start workers while the grid is still looked ahead at.
+
+        Args:
+            launcher: the settings of this launcher.
+            jobs: the number of jobs in the grid.
+
+        """
+        from longlag.launch.local.spares import start_spares
+
+        start_spares(launcher, jobs)
+
     def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
         """Run jobs on workers, which stay from one batch to the next."""
-        from longlag.cli.local import LocalMachine
+        from longlag.launch.local.launcher import LocalMachine
 
         if self._machine is None:
             self._machine = LocalMachine(self.jobs, self.threads, self.jobs_per_gpu, self.context, self.function)
@@ -84,17 +114,17 @@ class ClusterLauncher(GridLauncher):
         """Send away those jobs that are to be run."""
         from rich.console import Console
 
-        from longlag.cli.errands import Batch
+        from longlag.launch.batch import Batch
 
-        batch = Batch(self.context, self.function, Console(stderr=True))
-        errands = [errand for config in configs if (errand := batch.take(config)) is not None]
-        if errands and not batch.failed_fast:
-            self.send(batch, errands)
+        batch = Batch(Console(stderr=True), self.context, self.function)
+        queued_jobs = [queued for config in configs if (queued := batch.take(config)) is not None]
+        if queued_jobs and not batch.failed_fast:
+            self.send(batch, queued_jobs)
         return batch.returns
 
     @abstractmethod
-    def send(self, batch: "Batch", errands: "list[Errand]") -> None:
-        """Have the jobs run, tell the batch how each has ended, and wait until all have."""
+    def send(self, batch: "Batch", queued_jobs: "list[QueuedJob]") -> None:
+        """Run the jobs elsewhere, tell the batch how each has ended, and return when all have."""
 
 
 class SlurmLauncher(ClusterLauncher):
@@ -103,20 +133,20 @@ class SlurmLauncher(ClusterLauncher):
     Args:
         folder: where submitit keeps its files; on a disk that the nodes share.
         name: of the jobs.
-        timeout_min: how long a job may run until SLURM ends it, in minutes.
-        signal_delay_s: how many seconds before that it is told; it then saves a checkpoint and queues up again.
-        max_requeues: how often it may.
-        array_parallelism: how many jobs may run at once.
+        timeout_min: the minutes until SLURM ends a job.
+        signal_delay_s: the seconds before that at which a job saves a checkpoint and queues up again.
+        max_requeues: the most times that it may.
+        array_parallelism: the most jobs at once.
         threads: of each process.
         cpus_per_task: cores of each job, on each of its nodes.
         gpus_per_node: GPUs of each job, likewise; ``None`` is SLURM's own choice, as in all that follow.
         mem_gb: memory of each job, likewise, in GB.
-        partition: where it may run.
-        account: who is charged.
+        partition: of the nodes.
+        account: that is charged.
         qos: quality of service.
         constraint: what a node must have.
         setup: lines of shell before each job.
-        additional_parameters: what else sbatch is to be given, by its long name.
+        additional_parameters: further options of sbatch, by their long names.
 
     """
 
@@ -141,7 +171,7 @@ class SlurmLauncher(ClusterLauncher):
     ) -> None:
         self.folder = folder
         self.max_requeues = max_requeues
-        own = {
+        of_slurm = {
             "signal_delay_s": signal_delay_s,
             "array_parallelism": array_parallelism,
             "partition": partition,
@@ -158,15 +188,15 @@ class SlurmLauncher(ClusterLauncher):
             "gpus_per_node": gpus_per_node,
             "mem_gb": mem_gb,
             "tasks_per_node": 1,
-            **{f"slurm_{key}": value for key, value in own.items()},
+            **{f"slurm_{key}": value for key, value in of_slurm.items()},
         }
         self.parameters = {key: value for key, value in every.items() if value is not None}
 
-    def send(self, batch: "Batch", errands: "list[Errand]") -> None:
+    def send(self, batch: "Batch", queued_jobs: "list[QueuedJob]") -> None:
         """Submit the jobs of a batch, and wait until all have ended."""
-        from longlag.cli.slurm import submit
+        from longlag.launch.slurm import submit
 
-        submit(batch, errands, self.folder, self.parameters, self.max_requeues)
+        submit(batch, queued_jobs, self.folder, self.parameters, self.max_requeues)
 
 
 class RayLauncher(ClusterLauncher):
@@ -174,7 +204,7 @@ class RayLauncher(ClusterLauncher):
 
     Args:
         init: arguments of ``ray.init``.
-        remote: what each job takes: ``num_cpus``, ``num_gpus``, ``resources``.
+        remote: the resources of each job: ``num_cpus``, ``num_gpus``, ``resources``.
         threads: of each process.
 
     """
@@ -184,8 +214,8 @@ class RayLauncher(ClusterLauncher):
         self.remote: Any = OmegaConf.to_container(remote)
         self.threads = threads
 
-    def send(self, batch: "Batch", errands: "list[Errand]") -> None:
+    def send(self, batch: "Batch", queued_jobs: "list[QueuedJob]") -> None:
         """Give the jobs of a batch to Ray, and wait until all have ended."""
-        from longlag.cli.on_ray import run_on_ray
+        from longlag.launch.on_ray import run_on_ray
 
-        run_on_ray(batch, errands, self.init, self.remote, self.threads)
+        run_on_ray(batch, queued_jobs, self.init, self.remote, self.threads)

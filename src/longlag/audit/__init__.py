@@ -1,1 +1,1 @@
-"""Is a task really long-lag? Three baselines that have no long memory, or have not learned."""
+"""Whether a task is really long-lag: three baselines without a long memory, or without training."""

@@ -1,4 +1,4 @@
-"""The three baselines together, and what they say about a task."""
+"""The three baselines together, and their verdict on a task."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,24 +12,24 @@ from longlag.audit.window import trained_window
 from longlag.task import Batch, Means, Task
 
 ENOUGH = 0.99
-_UNSEEN = 1 << 20  # a batch of the validation stream that no validation comes to
+_UNSEEN = 1 << 20  # the number of a validation batch that no validation draws
 
-#: The figures of a split, by name.
+#: The figures of a split, by their names.
 Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard the baselines try.
+    """The effort of the baselines.
 
     Args:
-        window: how many of the last steps the window model sees; half of T if none is given.
-        steps: of training of the window model.
+        window: the last steps that the window model sees; half of T by default.
+        steps: the training steps of the window model.
         guesses: the most nets whose weights are guessed.
-        sequences: on which each baseline is judged, at most.
+        sequences: the most sequences on which each baseline is judged.
 
     Raises:
-        ValueError: one of them is not a positive integer.
+        ValueError: a number is not a positive integer.
 
     """
 
@@ -47,14 +47,14 @@ class Effort:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the baselines reach.
+    """The results of the baselines.
 
     Args:
-        constant: the best constants.
-        window: how many of the last steps the window model saw.
-        window_accuracy: what it reached.
-        window_passes: whether that is enough.
-        guessed: what guessing the weights of recurrent nets came to.
+        constant: the figures of the best constants.
+        window: the last steps that the window model saw.
+        window_accuracy: the accuracy of the window model.
+        window_passes: whether the window model does the task.
+        guessed: the result of guessing the weights of recurrent nets.
 
     """
 
@@ -66,7 +66,7 @@ class Audit:
 
     @property
     def verdict(self) -> str:
-        """What they say, in a few words."""
+        """The verdict in a few words: ``long-lag``, or the baselines that do the task."""
         easy = [f"the last {self.window} steps do"] if self.window_passes else []
         easy += [f"guess {self.guessed.tried:,} does"] if self.guessed.passed else []
         return ", ".join(easy) if easy else "long-lag"
@@ -79,8 +79,8 @@ def audit(task: Task, effort: Effort, progress: Callable[[str], None] = lambda t
 
     Args:
         task: the task.
-        effort: how hard to try.
-        progress: told what is going on.
+        effort: the effort of the baselines.
+        progress: called with a line on each baseline as it begins.
 
     """
     progress("the best constant")
@@ -105,10 +105,10 @@ def audit(task: Task, effort: Effort, progress: Callable[[str], None] = lambda t
 
 
 def passes(task: Task, figures: Figures) -> bool:
-    """Say whether a baseline does the task: an accuracy of 0.99, or the task's own criterion.
+    """Return whether a baseline does the task: an accuracy of 0.99, or the criterion of the task.
 
-    The criterion is asked as if the figures were those of every split that it looks at. Some criteria are stricter than
-    the accuracy: they ask for a small mean error too, which says nothing about memory.
+    The criterion gets these figures for every split that it looks at. Some criteria are stricter than the accuracy:
+    they demand a small mean error too, which has nothing to do with memory.
     """
     return figures["acc"] >= ENOUGH or task.solved(
         {f"{split}/{name}": x for split in ("val", "train", "recent") for name, x in figures.items()}
@@ -116,7 +116,7 @@ def passes(task: Task, figures: Figures) -> bool:
 
 
 class _Judged:
-    """Validation sequences of a task, drawn once, on which all baselines are judged."""
+    """The validation sequences, drawn once, on which all baselines are judged."""
 
     def __init__(self, task: Task, n: int) -> None:
         self.task = task
@@ -133,16 +133,16 @@ class _Judged:
 
 def _batches(task: Task, n: int) -> list[Batch]:
     (chunks, *_) = task.val_dataloader()
-    found: list[Batch] = []
+    batches: list[Batch] = []
     for batch in chunks:
-        left = n - sum(len(b.inputs) for b in found)
+        left = n - sum(len(b.inputs) for b in batches)
         if left <= 0:
             break
-        found.append(batch.select(slice(left)))
-    return found
+        batches.append(batch.select(slice(left)))
+    return batches
 
 
 def _batch_size(task: Task, window: int) -> int:
-    """Return the sequences of a training step: 64, or fewer where a step would take too long."""
+    """Return the number of sequences in a training step: 64, or fewer if a step would take too long."""
     windows = task.draw("probe", 0, 1).inputs.shape[1] if task.readout == "every" else 1
     return max(1, min(64, 2**22 // (windows * window * task.input_size)))

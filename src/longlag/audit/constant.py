@@ -15,8 +15,8 @@ class Constant:
     """The figures of the best constant outputs.
 
     Args:
-        accuracy: the highest accuracy that one of the constants that were tried has.
-        loss: the lowest loss that a constant has.
+        accuracy: the highest accuracy among the candidates.
+        loss: the lowest loss of a constant.
 
     """
 
@@ -25,16 +25,16 @@ class Constant:
 
 
 def best_constant(task: Task, batch: Batch, fresh: Batch) -> Constant:
-    """Return the accuracy and the loss of the best constants, one for each: found on some sequences, taken on others.
+    """Return the accuracy and the loss of the best constants, one constant for each figure.
 
-    The loss is minimised by gradient descent. For the accuracy, which has no gradient, these are tried: the constant
-    with the lowest loss, one that prefers each single output, one for each of the targets that come most often, and,
-    for a single output, a fine grid.
+    Gradient descent minimises the loss. For the accuracy, which has no gradient, the candidates are the constant with
+    the lowest loss, one constant for each output, which prefers it, one for each of the most frequent targets, and, for
+    a single output, a fine grid.
 
     Args:
         task: the task.
-        batch: the sequences on which the constants are found.
-        fresh: those on which they are judged.
+        batch: the sequences that select the constants.
+        fresh: the sequences that judge them.
 
     """
     vector = torch.zeros(task.output_size, requires_grad=True)
@@ -48,8 +48,8 @@ def best_constant(task: Task, batch: Batch, fresh: Batch) -> Constant:
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     with torch.no_grad():
-        tried = [vector.detach(), *_candidates(task, batch)]
-        best = max(tried, key=lambda constant: _accuracy(task, constant, batch))
+        candidates = [vector.detach(), *_candidates(task, batch)]
+        best = max(candidates, key=lambda constant: _accuracy(task, constant, batch))
         loss = task.loss(_spread(task, vector, fresh), fresh).item()
         return Constant(_accuracy(task, best, fresh), loss)
 
@@ -61,15 +61,15 @@ def _accuracy(task: Task, vector: Tensor, batch: Batch) -> float:
 def _candidates(task: Task, batch: Batch) -> list[Tensor]:
     if task.output_size == 1:
         return list(_GRID[:, None])
-    tried = list(20 * torch.eye(task.output_size) - 10)
+    candidates = list(20 * torch.eye(task.output_size) - 10)
     targets = batch.targets if task.readout == "last" else batch.targets[batch.mask]
     if targets.is_floating_point() and targets.shape[-1] == task.output_size:
         rows, counts = torch.unique(targets.reshape(-1, task.output_size), dim=0, return_counts=True)
-        tried += list(20 * rows[counts.topk(min(20, len(rows))).indices] - 10)
-    return tried
+        candidates += list(20 * rows[counts.topk(min(20, len(rows))).indices] - 10)
+    return candidates
 
 
 def _spread(task: Task, vector: Tensor, batch: Batch) -> Tensor:
-    """Return the constant as the outputs of a model: [B, O], or [B, L, O]."""
+    """Return the constant in the shape of the outputs of a model: [B, O], or [B, L, O]."""
     n, L = batch.inputs.shape[:2]
     return vector.expand(n, -1) if task.readout == "last" else vector.expand(n, L, -1)

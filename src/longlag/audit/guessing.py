@@ -1,4 +1,4 @@
-"""Random weight guessing: recurrent nets that nobody has trained."""
+"""Random weight guessing: recurrent nets without training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from longlag.task import Batch, Task
 
 RANGE = 100.0  # weights are uniform in [−100, 100]
 UNITS = 5  # the most in a net
-_FLOATS = 2**23  # of the outputs of all nets that are run at once
+_FLOATS = 2**23  # in the outputs of all nets that run at once
 
 
 class GuessedNets(nn.Module):
-    """G fully recurrent nets of logistic units with random weights, run side by side.
+    """G fully recurrent nets of logistic units with random weights, which run side by side.
 
     h' = σ(W [h, x, 1]), outputs = V [h', 1]; all weights uniform in [−100, 100] (Schmidhuber, Hochreiter & Bengio 2001,
     architecture A1).
 
     Args:
-        G: how many nets.
+        G: the number of nets.
         input_size: I.
         output_size: O.
         units: H of each net.
-        generator: of the weights.
+        generator: the source of the weights.
 
     """
 
@@ -50,7 +50,7 @@ class GuessedNets(nn.Module):
         return hidden[:, torch.arange(len(x)), lengths - 1] @ self.outwards + self.threshold
 
     def one(self, g: int) -> "GuessedNets":
-        """Return net ``g`` alone."""
+        """Return net ``g`` as a model of one net."""
         alone = GuessedNets.__new__(GuessedNets)
         nn.Module.__init__(alone)
         for name in ("recurrent", "inwards", "bias", "outwards", "threshold"):
@@ -60,12 +60,12 @@ class GuessedNets(nn.Module):
 
 @dataclass(frozen=True)
 class Guessed:
-    """What guessing came to.
+    """The result of guessing.
 
     Args:
-        tried: how many nets were guessed, up to the one that passed, or all of them.
-        accuracy: of the best net, the one that passed if one did.
-        passed: whether one did.
+        tried: the number of nets up to the one that passes, or all of them.
+        accuracy: the accuracy of the net that passes, or else of the best one.
+        passed: whether a net passes.
 
     """
 
@@ -81,9 +81,9 @@ def guess(
 
     Args:
         task: the task.
-        screen: a few sequences, on which every net is tried; those that do as well as the best so far are examined.
+        screen: a few sequences that judge every net; a net that beats the best so far is examined.
         examine: returns the accuracy of a net on many sequences, and whether it passes.
-        guesses: the most nets that are tried.
+        guesses: the most nets to guess.
         seed: decides the weights.
 
     """

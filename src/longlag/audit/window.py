@@ -7,12 +7,12 @@ from longlag.task import Task
 
 
 class WindowModel(nn.Module):
-    """A perceptron with one hidden layer over the last ``k`` steps: it has no memory beyond them.
+    """A perceptron with one hidden layer over the last ``k`` steps, without a memory beyond them.
 
     Args:
         input_size: I.
         output_size: O.
-        k: how many steps it sees; steps before the first one are zeros.
+        k: the number of steps that it sees; steps before the first one are zeros.
         readout: ``last`` gives outputs for the last valid step, ``every`` for all of them.
         hidden: the size of the hidden layer.
 
@@ -39,9 +39,9 @@ def trained_window(task: Task, k: int, steps: int, batch_size: int, seed: int = 
 
     Args:
         task: the task.
-        k: how many steps the model sees.
-        steps: of the optimizer.
-        batch_size: sequences a step.
+        k: the number of steps that the model sees.
+        steps: the optimizer steps.
+        batch_size: the sequences in a step.
         seed: decides the weights.
 
     """

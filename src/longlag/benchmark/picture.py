@@ -1,4 +1,4 @@
-"""What was measured as a picture: the time of a step against the number of hidden units."""
+"""The figures as a picture: the time of a step against the number of hidden units."""
 
 import textwrap
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from longlag.benchmark.figures import Report, Row
-from longlag.benchmark.machine import said
+from longlag.benchmark.machine import machine_line
+from longlag.benchmark.results import Report, Row
 
-#: Contender -> colour and marker, told apart by the colour-blind too.
+#: Contender -> colour and marker; colour-blind people can tell them apart too.
 _LOOKS = {
     "native": ("#0072b2", "o"),
     "eager": ("#d55e00", "s"),
@@ -26,7 +26,7 @@ _LOOKS = {
     "compiled": ("#7f3c8d", "*"),
 }
 _OTHER = ("#5f6670", "h")
-_LETTERS = 16  # of the title to an inch
+_LETTERS = 16  # letters of the title in an inch
 
 
 def save_picture(report: Report, path: Path) -> None:
@@ -36,8 +36,8 @@ def save_picture(report: Report, path: Path) -> None:
     the most of the rounds; the floor is dashed.
 
     Args:
-        report: what was measured; it has rows.
-        path: of the PNG.
+        report: the figures, with at least one row.
+        path: the path of the PNG.
 
     """
     cells = list(dict.fromkeys(row.cell for row in report.rows))
@@ -45,7 +45,7 @@ def save_picture(report: Report, path: Path) -> None:
     figure = Figure(figsize=(3.4 * len(sizes) + 1.6, 3.0 * len(cells) + 0.7), dpi=150, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     rate = f"; floor: {report.rate_gflops:.0f} GFLOP/s" if report.rate_gflops else ""
-    title = textwrap.wrap(f"{said(report.machine)}{rate}", int(_LETTERS * figure.get_figwidth()))
+    title = textwrap.wrap(f"{machine_line(report.machine)}{rate}", int(_LETTERS * figure.get_figwidth()))
     figure.suptitle("\n".join(title), fontsize=7, x=0.01, ha="left")
     axes = figure.subplots(len(cells), len(sizes), squeeze=False, sharex=True, sharey="row")
     for cell, line in zip(cells, axes, strict=True):
@@ -102,5 +102,5 @@ def _look(name: str) -> dict[str, Any]:
 
 
 def _floor(points: int) -> dict[str, Any]:
-    """Return the look of the floor; a single point of it is a dash."""
+    """Return the style of the floor's line; a single point is a dash."""
     return {"color": "black", "linestyle": "--", "linewidth": 1.0, "marker": "_" if points == 1 else ""}

@@ -1,13 +1,13 @@
-"""What was measured as tables: for the terminal, and in Markdown for a page."""
+"""The figures as tables: for the terminal, and in Markdown."""
 
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from longlag.benchmark.figures import Report, Row
-from longlag.benchmark.machine import said
+from longlag.benchmark.machine import machine_line
+from longlag.benchmark.results import Report, Row
+from longlag.terminal import print_line
 
 _SIZE = ("cell", "H", "B", "T", "R")
 _COLUMNS = (
@@ -17,35 +17,31 @@ _COLUMNS = (
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print the machine, a row for each size and contender, and who was left out."""
-
-    def say(line: str, style: str = "") -> None:
-        console.print(escape(line), style=style, highlight=False, soft_wrap=True)
-
-    say(said(report.machine), "bold")
+    """Print the machine, a row for each size and contender, and the contenders that were left out."""
+    print_line(console, machine_line(report.machine), "bold")
     for line in _explained(report):
-        say(line)
-    say("")
+        print_line(console, line)
+    print_line(console, "")
     for part in _tables(report.rows) if report.rows else ():
         if isinstance(part, str):
-            say(part, "bold")
+            print_line(console, part, "bold")
         else:
             console.print(part)
     for row in report.rows:
         if row.state != "right":
-            say(f"{row.state}: {row.contender} for {_named(row)}: {row.why}", "bold red")
+            print_line(console, f"{row.state}: {row.contender} for {_named(row)}: {row.why}", "bold red")
     lines = _left_out(report)
     if lines:
-        say("\nleft out:")
+        print_line(console, "\nleft out:")
     for line in lines:
-        say(f"  {line}")
+        print_line(console, f"  {line}")
     for note in report.notes:
-        say(f"\n{note}")
+        print_line(console, f"\n{note}")
 
 
 def markdown(report: Report) -> str:
     """Return the machine and two tables in Markdown, a row for each size, a column for each contender."""
-    lines = [f"{said(report.machine)}. {_rate(report)}", ""]
+    lines = [f"{machine_line(report.machine)}. {_rate(report)}", ""]
     names = list(dict.fromkeys(row.contender for row in report.rows))
     for heading, forward in (("Forward and backward", False), ("Forward alone, without a way back", True)):
         share = "" if forward else ", share of the floor"
@@ -68,11 +64,11 @@ def markdown(report: Report) -> str:
 
 
 def _explained(report: Report) -> list[str]:
-    """Return what the columns are."""
+    """Explain the columns, in lines."""
     return [
         "µs per time step and run, forward and backward: the median of the rounds, their least and most; then the same"
         " forward alone, without a way back",
-        "error: of the gradient, relative to the eager loop's in float64; first: until the first gradient was there",
+        "error: of the gradient, relative to the eager loop's in float64; first: seconds until the first gradient",
         f"floor: {_rate(report)}",
     ]
 
@@ -87,7 +83,7 @@ def _rate(report: Report) -> str:
 
 
 def _tables(rows: Sequence[Row]) -> Iterator[str | Table]:
-    """Give for each size what it is, and a row for each contender; the columns are the same in all of them."""
+    """Yield for each size its heading, and a table with a row for each contender; all tables have the same columns."""
     names = max(len(row.contender) for row in rows)
     for number, size in enumerate(dict.fromkeys(row.size for row in rows)):
         of_size = [row for row in rows if row.size == size]
@@ -105,7 +101,7 @@ def _tables(rows: Sequence[Row]) -> Iterator[str | Table]:
 
 
 def _figures(row: Row) -> list[str]:
-    """Return what a row of the table says."""
+    """Return the texts of a row of the table."""
     error = "-" if row.error is None else f"{row.error:.0e}"
     first = "-" if row.first_s is None else f"{row.first_s:.2f}"
     if row.both_us is None:
@@ -139,12 +135,12 @@ def _median(row: Row, forward: bool) -> float | None:
 
 
 def _left_out(report: Report) -> list[str]:
-    found = []
+    lines = []
     for name, reasons in report.left_out.items():
         for why, cells in reasons.items():
             of_cells = f" ({', '.join(cells)})" if cells else ""
-            found.append(f"{name}{of_cells}: {why}")
-    return found
+            lines.append(f"{name}{of_cells}: {why}")
+    return lines
 
 
 def _named(row: Row) -> str:

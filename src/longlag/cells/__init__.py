@@ -1,9 +1,10 @@
-"""What a cell computes: one recurrent cell a file, one step each."""
+"""The recurrent cells, one a file; each computes one time step."""
 
 from longlag.cells.causal_attention import CausalAttentionCell
 from longlag.cells.cell import Cell, State
 from longlag.cells.gated import GatedCell
 from longlag.cells.gru import GRUCell
+from longlag.cells.init import Chrono, Staggered, Uniform
 from longlag.cells.irnn import IRNNCell
 from longlag.cells.linear import LinearCell
 from longlag.cells.lru import LRUCell
@@ -23,6 +24,7 @@ from longlag.cells.unitary_rnn import UnitaryRNNCell
 __all__ = [
     "CausalAttentionCell",
     "Cell",
+    "Chrono",
     "CoupledLSTMCell",
     "ForgetLSTM2000Cell",
     "GRUCell",
@@ -39,6 +41,8 @@ __all__ = [
     "RNNCell",
     "RefinedLSTMCell",
     "SLSTMCell",
+    "Staggered",
     "State",
+    "Uniform",
     "UnitaryRNNCell",
 ]

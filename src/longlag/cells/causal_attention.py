@@ -1,12 +1,12 @@
-"""A transformer block as a cell: the memory is all that has been seen."""
+"""A transformer block as a cell: the memory holds every step so far."""
 
 import math
 
 import torch
 from torch import Tensor, nn
 
-from longlag.bounds import check_multiple, check_positive
 from longlag.cells.cell import Cell, State
+from longlag.checks import check_multiple, check_positive
 
 
 class CausalAttentionCell(Cell):
@@ -21,17 +21,17 @@ class CausalAttentionCell(Cell):
         w = u + O y + o
         h' = w + MLP(LayerNorm(w))           MLP: H → 4H, GELU, 4H → H
 
-    Nothing is forgotten, and from an output to any input the path is one step long, whatever the lag: the error does
-    not have to be carried. The price is a step whose cost grows with t; over T steps time, and the memory for the
-    gradient, grow with T².
+    The cell forgets nothing, and the path from an output to any input is one step long, whatever the lag: no state has
+    to carry the error. The price is a step whose cost grows with t; over T steps, time and the memory for the gradient
+    grow with T².
 
-    State: ``h`` [B, H], which is not read, and ``c`` = (K, V), [B, t, H] each, empty at the start.
+    State: ``h`` [B, H], which a step does not read, and ``c`` = (K, V), [B, t, H] each, empty at the start.
 
     Source: Vaswani et al. 2017, sections 3.2 (attention) and 3.5 (positions); Xiong et al. 2020 for the normalisation
-    before each part instead of after it.
+    before each part.
 
-    Deviations: one block, without dropout; inputs are mapped linearly and not scaled; GELU, where 2017 has a rectifier;
-    no normalisation after the last block. The weights start as those of ``nn.Linear``.
+    Deviations: one block, without dropout; a linear map embeds the inputs, without scaling; GELU, where 2017 has a
+    rectifier; no normalisation after the last block. The weights start as those of ``nn.Linear``.
 
     Args:
         input_size: I.
@@ -39,7 +39,7 @@ class CausalAttentionCell(Cell):
         heads: the number of attention heads.
 
     Raises:
-        ValueError: a size or ``heads`` is not a positive integer, or ``hidden_size`` is no multiple of ``heads``.
+        ValueError: a size or ``heads`` is not a positive integer, or ``hidden_size`` is not a multiple of ``heads``.
 
     """
 
@@ -77,7 +77,7 @@ class CausalAttentionCell(Cell):
         return h, (empty, empty)
 
     def _attended(self, q: Tensor, K: Tensor, V: Tensor) -> Tensor:
-        """Return the mean of the values, weighted by how well their keys fit the query: [B, H]."""
+        """Return the mean of the values, weighted by the match of key and query: [B, H]."""
         d = self.hidden_size // self.heads
         q, K, V = (part.view(*part.shape[:2], self.heads, d).transpose(1, 2) for part in (q, K, V))  # [B, heads, …, d]
         return nn.functional.scaled_dot_product_attention(q, K, V).flatten(1)

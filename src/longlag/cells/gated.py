@@ -1,4 +1,4 @@
-"""The contract of a cell with gates: which they are, what they say, and where their biases lie."""
+"""The contract of a cell with gates: their names, values and biases."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from longlag.bounds import check_number
 from longlag.cells.cell import Cell, State
+from longlag.checks import check_number
 
 
 class NoBiasError(ValueError):
@@ -17,13 +17,13 @@ class NoBiasError(ValueError):
 class GatedCell(Cell):
     """A cell with gates.
 
-    - ``gate_names``: its gates. One called ``i`` is an input gate of its own, by which what is added to the memory is
-      multiplied; one called ``o`` an output gate, by which ``h`` is.
-    - ``forget_gate``: the name of the gate by which the memory is multiplied, so that 1 keeps it; ``None`` if there is
-      none. If there is one, the constructor takes ``forget_bias``, and ``longlag.cells.init`` has other ways to start.
-    - ``refine_gate``: the name of a gate that bends the forget gate (Gu et al. 2020), ``None`` if there is none.
-    - ``packing``: what the rows of ``nn.Linear`` ``W`` are, in equal parts; a cell whose gates lie elsewhere overrides
-      ``gate_bias``.
+    - ``gate_names``: its gates. A gate called ``i`` is an independent input gate: it multiplies what the step adds to
+      the memory. A gate called ``o`` is an output gate: it multiplies ``h``.
+    - ``forget_gate``: the name of the gate that multiplies the memory, so that 1 keeps it, or ``None``. A cell with a
+      forget gate takes ``forget_bias`` in its constructor; ``longlag.cells.init`` has other ways to start the gate.
+    - ``refine_gate``: the name of a gate that bends the forget gate (Gu et al. 2020), or ``None``.
+    - ``packing``: the gates and candidates in the rows of ``nn.Linear`` ``W``, in equal parts; a cell whose gates lie
+      elsewhere overrides ``gate_bias``.
     """
 
     gate_names: tuple[str, ...] = ()
@@ -36,12 +36,12 @@ class GatedCell(Cell):
     def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
         """Return the gates of the step from ``state`` with input ``x`` [B, I]: name -> values in [0, 1], [B, …].
 
-        They are what acts in the step: normalised, where the cell normalises them. Where the memory is kept on a scale
-        of its own, the forget gate is what multiplies the memory itself, and the input gate what acts on that scale.
+        These are the values that act in the step, after the cell has normalised them. If the cell keeps its memory on a
+        separate scale, the forget gate is the factor of the memory itself, and the input gate acts on that scale.
         """
 
     def gate_bias(self, name: str) -> Tensor:
-        """Return the whole bias of a gate; what is written into this tensor is written into the parameter.
+        """Return the bias of a gate as a view: writing into this tensor writes into the parameter.
 
         Raises:
             NoBiasError: the gates have no bias.
@@ -49,15 +49,15 @@ class GatedCell(Cell):
 
         """
         if name not in self.packing:
-            raise ValueError(f"{type(self).__name__}.packing is {self.packing}, in which there is no gate {name!r}")
+            raise ValueError(f"{type(self).__name__}.packing is {self.packing}: no gate {name!r}")
         if self.W.bias is None:
             raise NoBiasError(f"the gates of this {type(self).__name__} have no bias")
         return self.W.bias.detach().view(len(self.packing), -1)[self.packing.index(name)]
 
     def start_forget_gate(self, bias: float | Tensor) -> None:
-        """Set the initial bias of the forget gate, the same for all its units or one each.
+        """Set the initial bias of the forget gate: one number for all units, or one for each.
 
-        With no input the gate is then σ(bias), whatever the gate is made of.
+        Without input the gate is then σ(bias), whatever else the cell computes it from.
 
         Raises:
             ValueError: the bias is not a number.

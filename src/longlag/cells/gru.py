@@ -8,7 +8,7 @@ from longlag.cells.gated import GatedCell
 
 
 class GRUCell(GatedCell):
-    """The gated recurrent unit: an LSTM's gates without a memory of its own.
+    """The gated recurrent unit: the gates of an LSTM without a separate memory.
 
     ::
 
@@ -17,9 +17,9 @@ class GRUCell(GatedCell):
         h' = σ(z) ⊙ h + (1 − σ(z)) ⊙ n
 
     Along the direct path ∂h'/∂h = σ(z): with σ(z) near 1 the error flows back unchanged, so z is the forget gate here;
-    but what is kept is what the rest of the network reads.
+    but the state that it keeps is also the one that the rest of the network reads.
 
-    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
+    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no separate memory.
 
     Source: Cho et al. 2014, section 2.3.
 
@@ -29,7 +29,7 @@ class GRUCell(GatedCell):
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the update gate z, the whole of it; ``None`` leaves it as ``nn.Linear`` starts.
+        forget_bias: the initial bias of the update gate z; ``None`` leaves the initial bias of ``nn.Linear``.
 
     """
 

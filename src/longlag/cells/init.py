@@ -1,30 +1,30 @@
-"""How the forget gates of a cell start, where that is not one constant for all of them.
+"""Ways to start the forget gates of a cell with other biases than one constant.
 
-Each is a function of any :class:`~longlag.cells.gated.GatedCell` with a forget gate: it overwrites the biases that the
-cell's constructor has set. Random ones come from torch's global generator, as all initial weights do.
+Each is a function that takes any :class:`~longlag.cells.gated.GatedCell` with a forget gate and overwrites the biases
+that the constructor of the cell has set. Random biases come from torch's global generator, as all initial weights do.
 """
 
 import torch
 from torch import Tensor
 
-from longlag.bounds import check_integer, check_number
 from longlag.cells.gated import GatedCell
+from longlag.checks import check_integer, check_number
 
 
 class Staggered:
     """Forget biases that rise from block to block, from ``first`` to ``last`` in equal steps.
 
-    Input and output gates, where they are gates of their own, start with the negative of it: the blocks are then taken
-    into use one after the other, and do not all come to store the same thing. Without blocks every unit is one.
+    Independent input and output gates start with the negative bias: training then takes the blocks into use one after
+    the other, and they do not all store the same thing. In a cell without blocks every unit is a block.
 
     Source: Gers, Schmidhuber & Cummins 2000, the continual embedded Reber grammar: four blocks, 0.5, 1.0, 1.5 and 2.0.
 
     Args:
         first: the forget bias of the first block.
-        last: that of the last one.
+        last: the forget bias of the last block.
 
     Raises:
-        ValueError: one of them is not a number.
+        ValueError: ``first`` or ``last`` is not a number.
 
     """
 
@@ -52,10 +52,10 @@ class Chrono:
     that of a GRU, gets the same b_f.
 
     Args:
-        T_max: the longest lag to be expected, in steps; at least 2.
+        T_max: the longest lag expected, in steps; at least 2.
 
     Raises:
-        ValueError: it is not an integer of at least 2.
+        ValueError: ``T_max`` is not an integer of at least 2.
 
     """
 
@@ -73,7 +73,7 @@ class Chrono:
 
 
 class Uniform:
-    """Forget gates that are uniform to begin with: b_f = −log(1/u − 1) with u ~ U[1/H, 1 − 1/H], so that σ(b_f) = u.
+    """Forget gates that start uniform: b_f = −log(1/u − 1) with u ~ U[1/H, 1 − 1/H], so that σ(b_f) = u.
 
     With a refine gate, whose bias starts as −b_f, this is the initialisation of the UR-LSTM.
 
@@ -84,13 +84,13 @@ class Uniform:
         """Start the gates of ``cell``.
 
         Raises:
-            ValueError: the cell has a single unit, for which there is no such interval.
+            ValueError: the cell has a single unit, for which the interval is empty.
 
         """
         bias = _forget_bias(cell)
         H = cell.hidden_size
         if H < 2:
-            raise ValueError("uniform gates want at least two hidden units")
+            raise ValueError("uniform gates need at least two hidden units")
         drawn = torch.logit(torch.empty(bias.shape).uniform_(1 / H, 1 - 1 / H))
         cell.start_forget_gate(drawn)
         if cell.refine_gate is not None:
@@ -101,10 +101,10 @@ def _forget_bias(cell: GatedCell) -> Tensor:
     """Return the bias of the forget gate.
 
     Raises:
-        ValueError: the cell has none.
+        ValueError: the cell has no forget gate.
 
     """
     gate: str | None = getattr(cell, "forget_gate", None)
     if gate is None:
-        raise ValueError(f"{type(cell).__name__} has no forget gate; a longlag.cells.GatedCell with one is wanted")
+        raise ValueError(f"{type(cell).__name__} has no forget gate; init needs a longlag.cells.GatedCell with one")
     return cell.gate_bias(gate)

@@ -1,4 +1,4 @@
-"""The recurrent cell of rectified linear units that starts as the identity."""
+"""The recurrent cell of rectified linear units whose recurrent matrix starts as the identity."""
 
 import torch
 from torch import Tensor, nn
@@ -7,12 +7,12 @@ from longlag.cells.cell import Cell, State
 
 
 class IRNNCell(Cell):
-    """The vanilla cell with rectified linear units and an identity to start from: ``h' = max(0, W [h, x] + b)``.
+    """The vanilla cell with rectified linear units, started as the identity: ``h' = max(0, W [h, x] + b)``.
 
-    The recurrent part of ``W`` starts as the identity and ``b`` at zero, so that at the start a positive state is kept
-    as it is, and ∂h'/∂h is the identity where the units are on.
+    The recurrent part of ``W`` starts as the identity and ``b`` at zero, so that at the start a positive state stays
+    unchanged, and ∂h'/∂h is the identity where the units are on.
 
-    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
+    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no separate memory.
 
     Source: Le, Jaitly & Hinton 2015, section 3: the input weights start normal with a standard deviation of 0.001.
 

@@ -1,4 +1,4 @@
-"""The contract of a cell whose memory obeys a linear recurrence, so that all steps can be run at once."""
+"""The contract of a cell whose memory obeys a linear recurrence, so that all steps can run at once."""
 
 from abc import abstractmethod
 
@@ -8,7 +8,7 @@ from longlag.cells.cell import Cell, State
 
 
 class LinearCell(Cell):
-    """A cell that is linear in its state: what multiplies the memory and what is added to it depend on ``x`` alone.
+    """A cell that is linear in its state: the factor of the memory and the number added to it depend on ``x`` alone.
 
     ::
 
@@ -16,11 +16,11 @@ class LinearCell(Cell):
         m' = a ⊙ m + b
         h' = read(m', x)
 
-    The step is written here, once for all such cells; ``longlag.engine.scan`` calls the same two functions on all steps
-    at once.
+    This class defines the step for all such cells; ``longlag.engine.scan`` calls the same two functions on all steps at
+    once.
 
     State: ``h`` [B, H] and ``c``, the memory m [B, N], real or complex, of any size N. A cell whose ``h`` is its memory
-    says ``has_cell_state = False`` and its ``read`` returns m as it is.
+    sets ``has_cell_state = False``, and its ``read`` returns m unchanged.
 
     A cell with gates that is linear in its state derives from both: ``class MyCell(GatedCell, LinearCell)``.
     """
@@ -29,9 +29,9 @@ class LinearCell(Cell):
 
     @abstractmethod
     def affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a and b for the inputs ``x`` [..., I], whatever axes come before the last: one step or all of them.
+        """Return a and b for the inputs ``x`` [..., I] of one step or of all steps: any axes may precede the last.
 
-        Both are [..., N] or broadcast to it; an ``a`` that does not depend on ``x`` is best returned as [N].
+        Both are [..., N] or broadcast to it; return an ``a`` that does not depend on ``x`` as [N].
         """
 
     @abstractmethod
@@ -45,5 +45,5 @@ class LinearCell(Cell):
         return self.read(m, x), m
 
     def direct_path(self, x: Tensor, state: State) -> Tensor | None:
-        """Return a, which is the whole of ∂m'/∂m; see :meth:`Cell.direct_path`."""
+        """Return a, which is all of ∂m'/∂m; see :meth:`Cell.direct_path`."""
         return self.affine(x)[0]

@@ -6,22 +6,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
-from longlag.bounds import check_number, check_positive, check_switch
 from longlag.cells.cell import State
 from longlag.cells.linear import LinearCell
+from longlag.checks import check_number, check_positive, check_switch
 
 
 class LRUCell(LinearCell):
-    """The linear recurrent unit: a memory of damped rotations, each with a decay and a frequency that are learned.
+    """The linear recurrent unit: a memory of damped rotations, each with a learned decay and frequency.
 
     ::
 
-        Λ = exp(−exp(ν_log) + i exp(θ_log))  the N eigenvalues; |Λ| never exceeds 1, whatever is learned
+        Λ = exp(−exp(ν_log) + i exp(θ_log))  the N eigenvalues; |Λ| never exceeds 1
         m' = Λ ⊙ m + exp(γ_log) ⊙ (B x)      complex
         h' = Re(C m') + D x
 
-    With a linear readout all of it is a linear map of the inputs, which cannot compute an exclusive or. ``gelu`` puts a
-    nonlinearity on ``h``; the recurrence, which does not read ``h``, stays linear.
+    With a linear readout the whole model is a linear map of the inputs, which cannot compute an exclusive or. ``gelu``
+    puts a nonlinearity on ``h``; the recurrence, which does not read ``h``, stays linear.
 
     State: ``h`` [B, H], and the memory ``c`` [B, N], complex; both zero at the start. The parameters are real.
 
@@ -30,18 +30,18 @@ class LRUCell(LinearCell):
     as complex normal numbers of variance 1/I and 2/N.
 
     Deviations: the paper's ``x`` and ``h`` have one size and its D is a vector; here D is a matrix [H, I], of variance
-    1/I at the start, which gives D x the same size. Of the block around the unit there is the GELU alone, where
-    ``gelu`` is set, and no normalisation, gated linear unit or skip connection.
+    1/I at the start, which gives D x the same size. Of the block around the unit only the GELU is here, with
+    ``gelu``; the normalisation, the gated linear unit and the skip connection are not.
 
     Args:
         input_size: I.
         hidden_size: H.
-        state_size: N, the number of complex memories; H if it is ``None``.
+        state_size: N, the number of complex memories; ``None`` means H.
         r_min: the smallest |Λ| at the start.
-        r_max: the largest. The paper's listing starts on the whole disk, from 0 to 1, where half of the memories have
-            lost all but a thousandth within 20 steps; the defaults here are the ring next to the unit circle, as long
-            lags want it.
-        max_phase: the largest rotation a step, in radians, at the start; small ones make for slow memories.
+        r_max: the largest |Λ| at the start. The paper's listing starts on the whole disk, from 0 to 1, where half of
+            the memories decay to a thousandth within 20 steps; the defaults here are a ring next to the unit circle,
+            for long lags.
+        max_phase: the largest rotation per step at the start, in radians; small rotations are slow memories.
         gelu: whether ``h`` passes through a GELU.
 
     Raises:
@@ -66,7 +66,9 @@ class LRUCell(LinearCell):
         for name, value in (("r_min", r_min), ("r_max", r_max), ("max_phase", max_phase)):
             check_number(name, value)
         if not 0 <= r_min < r_max <= 1:
-            raise ValueError(f"a ring with 0 <= r_min < r_max <= 1 is wanted, got r_min={r_min!r} and r_max={r_max!r}")
+            raise ValueError(
+                f"r_min and r_max must satisfy 0 <= r_min < r_max <= 1, got r_min={r_min!r} and r_max={r_max!r}"
+            )
         if not 0 < max_phase <= math.tau:
             raise ValueError(f"max_phase must be greater than 0 and at most 2π, got {max_phase!r}")
         check_switch("gelu", gelu)
@@ -95,12 +97,12 @@ class LRUCell(LinearCell):
         return {"memory": torch.diag(self.eigenvalues())}
 
     def affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return Λ [N] and exp(γ_log) ⊙ (B x) [..., N], complex both, for ``x`` [..., I]."""
+        """Return Λ [N] and exp(γ_log) ⊙ (B x) [..., N], both complex, for ``x`` [..., I]."""
         gamma = torch.exp(self.gamma_log)
         return self.eigenvalues(), torch.complex(gamma * linear(x, self.B_re), gamma * linear(x, self.B_im))
 
     def read(self, m: Tensor, x: Tensor) -> Tensor:
-        """Return Re(C m) + D x [..., H], after a GELU if there is one, for ``m`` [..., N] and ``x`` [..., I]."""
+        """Return Re(C m) + D x [..., H], after the GELU if there is one, for ``m`` [..., N] and ``x`` [..., I]."""
         h = linear(m.real, self.C_re) - linear(m.imag, self.C_im) + linear(x, self.D)
         return gelu(h) if self.gelu else h
 

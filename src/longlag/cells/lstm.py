@@ -8,7 +8,7 @@ from longlag.cells.gated import GatedCell
 
 
 class LSTMCell(GatedCell):
-    """The long short-term memory cell whose state is kept by a forget gate.
+    """The long short-term memory cell, whose forget gate keeps the cell state.
 
     ::
 
@@ -30,7 +30,7 @@ class LSTMCell(GatedCell):
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate (the gate has no other bias).
 
     """
 

@@ -6,7 +6,6 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from longlag.bounds import check_switch
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell, NoBiasError
 from longlag.cells.memory_block import (
@@ -18,6 +17,7 @@ from longlag.cells.memory_block import (
     squash_state,
     start_gates,
 )
+from longlag.checks import check_switch
 
 Biased = Literal["none", "gates", "hidden"]
 
@@ -35,18 +35,17 @@ class LSTM1997Cell(GatedCell):
     The cells of a block share the gates of the block. ∂s'/∂s = 1 at every step (the constant error carousel). The
     published gradient knows no other path through time: it is cut where ``h`` and ``y`` enter ``m``.
 
-    Without output gates it is the memory cell of Experiments 2a and 2b, in which no hidden unit reads another and g is
-    logistic: i = σ(W x + b), s' = s + i ⊙ σ(U x + a), h' = s'. Nothing is cut, since nothing is to be cut.
+    Without output gates this is the memory cell of Experiments 2a and 2b, in which no hidden unit reads another and g
+    is logistic: i = σ(W x + b), s' = s + i ⊙ σ(U x + a), h' = s'. There is no other path whose gradient could be cut.
 
-    State: ``h`` [B, H], and ``c``: the internal states ``s`` [B, H] and the gates ``y`` [B, 2·blocks] of the step
-    before. Without output gates ``h`` and ``c`` are both ``s``. All are zero at the start.
+    State: ``h`` [B, H], and ``c``: the internal states ``s`` [B, H] and the gates ``y`` [B, 2·blocks] of the
+    previous step. Without output gates ``h`` and ``c`` are both ``s``. All are zero at the start.
 
     Source: Hochreiter & Schmidhuber 1997, section 4 and appendix A.1; equations 3 to 5 for the squashing functions;
     section 5 and its Tables 10 and 11 for connections, biases and weights.
 
-    Deviations: none known. As in the experiments of the paper, and other than in its appendix, the units read the
-    input of the same step. The weights from input to output units of Experiments 2a and 2b belong to the readout,
-    and are not here.
+    Deviations: none known. As in the experiments of the paper, and unlike in its appendix, the units read the
+    input of the same step. The weights from input to output units of Experiments 2a and 2b belong to the readout.
 
     Args:
         input_size: I.
@@ -55,14 +54,14 @@ class LSTM1997Cell(GatedCell):
         output_gate: whether blocks have output gates; see above.
         biased: the units with a bias: ``none``, ``gates``, or ``hidden`` for gates and cells.
         input_bias: the initial bias of the input gates: a number, a list with one for each block, or ``None`` to draw
-            it as the weights are drawn.
-        output_bias: that of the output gates.
+            it like the weights.
+        output_bias: the same for the output gates.
         weight_range: r; weights and biases are drawn from U[−r, r]. It is 0.2 in Experiments 1 and 2.
-        truncate_gates: whether the gradient is the published one; otherwise it is the whole derivative.
+        truncate_gates: whether the gradient is the truncated one of the paper, or the full derivative.
 
     Raises:
-        ValueError: ``hidden_size`` is not a multiple of ``block_size``; a bias is given to gates without one; or an
-            argument is of the wrong kind.
+        ValueError: ``hidden_size`` is not a multiple of ``block_size``; there is an initial bias for gates without a
+            bias; or an argument is of the wrong kind.
 
     """
 
@@ -92,7 +91,7 @@ class LSTM1997Cell(GatedCell):
         self.output_gate = output_gate
         self.truncated = truncate_gates and output_gate
         if not output_gate:
-            self.gate_names = self.packing = ("i",)  # this object has one gate less
+            self.gate_names = self.packing = ("i",)  # this object has no output gate
         self.n_gates = len(self.gate_names) * blocks
         read = input_size + (hidden_size + self.n_gates if output_gate else 0)
         self.W = nn.Linear(read, self.n_gates, bias=biased != "none")
@@ -120,7 +119,7 @@ class LSTM1997Cell(GatedCell):
         return (h, (s, h.new_zeros(batch_size, self.n_gates))) if self.output_gate else (h, s)
 
     def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
-        """Return i and o, or i alone, [B, blocks] each."""
+        """Return i and o, or only i, [B, blocks] each."""
         y = torch.sigmoid(self.W(self._read(x, state)))
         return dict(zip(self.gate_names, y.chunk(len(self.gate_names), dim=-1), strict=True))
 
@@ -133,17 +132,17 @@ class LSTM1997Cell(GatedCell):
         return connected(self.gate_names, self.W, self.U) if self.output_gate else {}
 
     def gate_bias(self, name: str) -> Tensor:
-        """Return the biases of a gate, [blocks]; what is written into this tensor is written into the parameter.
+        """Return the biases of a gate, [blocks], as a view: writing into this tensor writes into the parameter.
 
         Raises:
-            NoBiasError: the gates have no bias, as ``biased="none"`` says.
+            NoBiasError: the gates have no bias, because of ``biased="none"``.
             ValueError: there is no such gate.
 
         """
         if name not in self.gate_names:
-            raise ValueError(f"there is no gate {name!r} here, only {', '.join(self.gate_names)}")
+            raise ValueError(f"there is no gate {name!r}, only {', '.join(self.gate_names)}")
         if self.W.bias is None:
-            raise NoBiasError(f"gate {name!r} has no bias, as biased='none' says; 'gates' or 'hidden' give it one")
+            raise NoBiasError(f"gate {name!r} has no bias with biased='none'; 'gates' or 'hidden' give it one")
         return super().gate_bias(name)
 
     def _read(self, x: Tensor, state: State) -> Tensor:

@@ -1,4 +1,4 @@
-"""The LSTM cell whose input gate is what its forget gate leaves."""
+"""The LSTM cell whose input gate is 1 minus its forget gate."""
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ class CoupledLSTMCell(GatedCell):
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate (the gate has no other bias).
 
     """
 

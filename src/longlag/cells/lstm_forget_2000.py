@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from longlag.bounds import check_switch
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
 from longlag.cells.memory_block import (
@@ -17,10 +16,11 @@ from longlag.cells.memory_block import (
     squash_state,
     start_gates,
 )
+from longlag.checks import check_switch
 
 
 class ForgetLSTM2000Cell(GatedCell):
-    """The memory-cell blocks of 2000, each with a forget gate; gates and cells read cell outputs, but no gates.
+    """The memory-cell blocks of 2000, each with a forget gate; all units read the cell outputs, but not the gates.
 
     ::
 
@@ -37,7 +37,7 @@ class ForgetLSTM2000Cell(GatedCell):
     Source: Gers, Schmidhuber & Cummins 2000, section 3, for the forget gate, and its continual embedded Reber grammar
     for connections and weights; Hochreiter & Schmidhuber 1997, section 4, for the rest.
 
-    Deviations: none known. The weights from input to output units belong to the readout, and are not here.
+    Deviations: none known. The weights from input to output units belong to the readout.
 
     Args:
         input_size: I.
@@ -46,10 +46,10 @@ class ForgetLSTM2000Cell(GatedCell):
         forget_bias: the initial bias of the forget gates.
         cell_bias: whether the cells have a bias too (U m + a); gates always have one.
         input_bias: the initial bias of the input gates: a number, a list with one for each block, or ``None`` to draw
-            it as the weights are drawn.
-        output_bias: that of the output gates.
+            it like the weights.
+        output_bias: the same for the output gates.
         weight_range: r; weights and biases are drawn from U[−r, r].
-        truncate_gates: whether the gradient is the published one; otherwise it is the whole derivative.
+        truncate_gates: whether the gradient is the truncated one of the paper, or the full derivative.
 
     Raises:
         ValueError: ``hidden_size`` is not a multiple of ``block_size``, or an argument is of the wrong kind.

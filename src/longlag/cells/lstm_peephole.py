@@ -17,8 +17,8 @@ class PeepholeLSTMCell(GatedCell):
         h' = σ(o + p_o ⊙ c') ⊙ tanh(c')
 
     The input and the forget gate see the old cell state, the output gate the new one. The direct path is no longer
-    the forget gate alone: ∂c'/∂c has a term for each of the two peepholes. With a gate shut or open for good that term
-    is zero, and the error flows back unchanged as in the LSTM.
+    the forget gate alone: ∂c'/∂c has a term for each of the two peepholes. While a gate is fully shut or open its
+    term is zero, and the error flows back unchanged, as in the LSTM.
 
     State: ``h`` [B, H], ``c`` [B, H], both zero at the start.
 
@@ -33,7 +33,7 @@ class PeepholeLSTMCell(GatedCell):
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate (the gate has no other bias).
 
     Raises:
         ValueError: a size is not a positive integer, or ``forget_bias`` is not a number.
@@ -57,12 +57,12 @@ class PeepholeLSTMCell(GatedCell):
         return o * torch.tanh(c), c
 
     def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:
-        """Return the gates i, f and o with what they see through their peepholes, [B, H] each."""
+        """Return the gates i, f and o, peepholes included, [B, H] each."""
         i, f, o, _ = self._units(x, state)
         return {"i": i, "f": f, "o": o}
 
     def _units(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the gates i, f and o and the new cell state, which the last of them sees."""
+        """Return the gates i, f and o and the new cell state, which the output gate reads."""
         h, c = state
         i, f, g, o = self.W(torch.cat([h, x], dim=-1)).chunk(4, dim=-1)  # 4 × [B, H]
         i = torch.sigmoid(torch.addcmul(i, self.p_i, c))

@@ -1,4 +1,4 @@
-"""The LSTM cell whose forget gate is bent by a second one."""
+"""The LSTM cell with a second gate that bends the forget gate."""
 
 import torch
 from torch import Tensor, nn
@@ -17,24 +17,24 @@ class RefinedLSTMCell(GatedCell):
         c' = e ⊙ c + (1 − e) ⊙ tanh(u)
         h' = σ(o) ⊙ tanh(c')
 
-    The effective gate e lies between σ(f)² (r shut) and 1 − (1 − σ(f))² (r open), and is σ(f) where σ(r) = ½. It is
-    what multiplies the memory, ∂c'/∂c = e along the direct path, and what ``gates`` calls ``f``. What it leaves is the
-    input gate, as in the LSTM with coupled gates.
+    The effective gate e lies between σ(f)² (r shut) and 1 − (1 − σ(f))² (r open), and is σ(f) where σ(r) = ½. It
+    multiplies the memory, ∂c'/∂c = e along the direct path, and ``gates`` returns it as ``f``. The input gate is 1 − e,
+    as in the LSTM with coupled gates.
 
-    With a constant ``forget_bias`` the refine gate starts with a bias of zero, so that with no input the effective gate
+    With a constant ``forget_bias`` the refine gate starts with a bias of zero, so that without input the effective gate
     is σ(forget_bias) exactly. With :class:`longlag.cells.init.Uniform` the cell is the UR-LSTM.
 
     State: ``h`` [B, H], ``c`` [B, H], both zero at the start.
 
     Source: Gu, Gulcehre, Paine, Hoffman & Pascanu 2020, "Improving the Gating Mechanism of Recurrent Neural Networks".
 
-    Deviations: the biases of f and r are learned apart, however they start. The weights start as those of
+    Deviations: the biases of f and r are separate parameters, however they start. The weights start as those of
     ``nn.Linear``.
 
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate (the gate has no other bias).
 
     Raises:
         ValueError: a size is not a positive integer, or ``forget_bias`` is not a number.
@@ -65,7 +65,7 @@ class RefinedLSTMCell(GatedCell):
         return {"f": e, "r": r, "o": o}
 
     def start_forget_gate(self, bias: float | Tensor) -> None:
-        """Set the initial bias of the forget gate, and that of the refine gate to zero, where it bends nothing.
+        """Set the initial bias of the forget gate, and the bias of the refine gate to zero, where it bends nothing.
 
         Raises:
             ValueError: the bias is not a number.
@@ -77,5 +77,5 @@ class RefinedLSTMCell(GatedCell):
     def _units(self, x: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         f, r, u, o = self.W(torch.cat([state[0], x], dim=-1)).chunk(4, dim=-1)  # 4 × [B, H]
         f, r = torch.sigmoid(f), torch.sigmoid(r)
-        e = f + (2 * r - 1) * f * (1 - f)  # the effective gate in one term less, and exactly f where r is ½
+        e = f + (2 * r - 1) * f * (1 - f)  # the effective gate with one term fewer, and exactly f where r is ½
         return e, r, torch.tanh(u), torch.sigmoid(o)

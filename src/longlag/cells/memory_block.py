@@ -1,16 +1,16 @@
-"""What the memory-cell blocks of 1997 and 2000 have in common: squashing functions, shared gates, how weights start."""
+"""The common parts of the memory-cell blocks of 1997 and 2000: squashing functions, shared gates, initial weights."""
 
 from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from longlag.bounds import check_multiple, check_number, check_positive, is_number
 from longlag.cells.gated import GatedCell
+from longlag.checks import check_multiple, check_number, check_positive, is_number
 
 
 def squash_input(net: Tensor) -> Tensor:
-    """Return g(net) = 4σ(net) − 2, in (−2, 2); written so that small values lose no digits."""
+    """Return g(net) = 4σ(net) − 2, in (−2, 2), in a form in which small values lose no digits."""
     return 2 * torch.tanh(net / 2)
 
 
@@ -28,7 +28,7 @@ def blocks_of(hidden_size: int, block_size: int) -> int:
     """Return the number of blocks.
 
     Raises:
-        ValueError: the cells cannot be dealt out to blocks of this size.
+        ValueError: ``hidden_size`` is not a multiple of ``block_size``.
 
     """
     check_positive("block_size", block_size)
@@ -50,7 +50,7 @@ def draw(layers: Iterable[nn.Linear], weight_range: float) -> None:
 
 
 def connected(gate_names: Sequence[str], W: nn.Linear, U: nn.Linear) -> dict[str, Tensor]:
-    """Return the weights that act on ``h``, which comes first: of the gates in ``W``, of the cell input in ``U``."""
+    """Return the weights that act on ``h``, the first columns: of the gates in ``W``, of the cell input in ``U``."""
     H = U.out_features
     parts = W.weight[:, :H].chunk(len(gate_names))
     return {**dict(zip(gate_names, parts, strict=True)), "g": U.weight[:, :H]}
@@ -62,11 +62,11 @@ def start_gates(
     input_bias: float | Sequence[float] | None,
     output_bias: float | Sequence[float] | None,
 ) -> None:
-    """Set the initial biases of the input and output gates; those that are ``None`` stay as they were drawn.
+    """Set the initial biases of the input and output gates; ``None`` leaves the biases as they were drawn.
 
     Raises:
-        ValueError: one is neither a number nor a list of as many numbers as there are blocks, or there is no such gate
-            or no bias to set.
+        ValueError: a bias is neither a number nor a list of one number for each block, or the cell has no such gate or
+            no bias.
 
     """
     for gate, name, bias in (("i", "input_bias", input_bias), ("o", "output_bias", output_bias)):
@@ -75,15 +75,15 @@ def start_gates(
 
 
 def _bias_a_block(name: str, bias: float | Sequence[float], blocks: int) -> Tensor:
-    """Return the initial biases of a gate, [blocks]: the same for all blocks, or one each.
+    """Return the initial biases of a gate, [blocks]: the same for all blocks, or one for each.
 
     Raises:
-        ValueError: it is neither a number nor a list of as many numbers as there are blocks.
+        ValueError: ``bias`` is neither a number nor a list of one number for each block.
 
     """
     if is_number(bias):
         return torch.tensor(bias).expand(blocks)
     listed = isinstance(bias, Sequence) and len(bias) == blocks and all(map(is_number, bias))
     if not listed:
-        raise ValueError(f"{name} must be a number or a list of {blocks}, one a block, got {bias!r}")
+        raise ValueError(f"{name} must be a number or a list of {blocks}, one for each block, got {bias!r}")
     return torch.tensor(bias)

@@ -9,7 +9,7 @@ from longlag.cells.linear import LinearCell
 
 
 class MinGRUCell(GatedCell, LinearCell):
-    """The gated recurrent unit stripped of what keeps it from running in parallel.
+    """The gated recurrent unit without the dependencies on ``h`` that prevent running all steps in parallel.
 
     ::
 
@@ -18,18 +18,18 @@ class MinGRUCell(GatedCell, LinearCell):
 
     ∂h'/∂h = σ(f), and there is no other path: the gate does not see ``h``.
 
-    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
+    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no separate memory.
 
     Source: Feng et al. 2024, "Were RNNs All We Needed?", section 3.1.
 
-    Deviations: the gate keeps, f = 1 − z, where the paper's z replaces, which is the same function with the sign of the
-    gate's weights turned; the plain version, whose candidate g is linear in ``x`` and whose recurrence is not in log
-    space; biases in both maps. The weights start as those of ``nn.Linear``.
+    Deviations: the gate is f = 1 − z and keeps, where the z of the paper replaces; this is the same function with the
+    opposite sign of the weights of the gate; the plain version, whose candidate g is linear in ``x`` and whose
+    recurrence is not in log space; biases in both maps. The weights start as those of ``nn.Linear``.
 
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate (the gate has no other bias).
 
     Raises:
         ValueError: a size is not a positive integer, or ``forget_bias`` is not a number.
@@ -53,7 +53,7 @@ class MinGRUCell(GatedCell, LinearCell):
         return f, (1 - f) * g
 
     def read(self, m: Tensor, x: Tensor) -> Tensor:
-        """Return the memory: it is the hidden state."""
+        """Return the memory, which is the hidden state."""
         return m
 
     def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from longlag.cells.linear import LinearCell
 
 
 class MinLSTMCell(GatedCell, LinearCell):
-    """The LSTM cell stripped of what keeps it from running in parallel, with gates that add up to 1.
+    """The LSTM cell without the dependencies on ``h`` that prevent parallel steps, with gates that add up to 1.
 
     ::
 
@@ -19,11 +19,11 @@ class MinLSTMCell(GatedCell, LinearCell):
         î = σ(i) / (σ(f) + σ(i)) = 1 − f̂
         h' = f̂ ⊙ h + î ⊙ g
 
-    ∂h'/∂h = f̂, and there is no other path: the gates do not see ``h``. The normalised f̂ and î are what acts on the
-    memory, so they are what ``gates`` returns. They are computed as σ(±(log σ(f) − log σ(i))), which holds where σ(f)
-    and σ(i) underflow.
+    ∂h'/∂h = f̂, and there is no other path: the gates do not see ``h``. The normalised f̂ and î act on the memory, so
+    ``gates`` returns them. The cell computes them as σ(±(log σ(f) − log σ(i))), which stays right where σ(f) and σ(i)
+    underflow.
 
-    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
+    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no separate memory.
 
     Source: Feng et al. 2024, "Were RNNs All We Needed?", section 3.2.
 
@@ -34,7 +34,7 @@ class MinLSTMCell(GatedCell, LinearCell):
         input_size: I.
         hidden_size: H.
         forget_bias: b, the initial bias of the forget gate; the input gate starts with −b, and since
-            σ(b) + σ(−b) = 1 the normalised forget gate is σ(b) when there is no input.
+            σ(b) + σ(−b) = 1 the normalised forget gate is σ(b) without input.
 
     Raises:
         ValueError: a size is not a positive integer, or ``forget_bias`` is not a number.
@@ -58,7 +58,7 @@ class MinLSTMCell(GatedCell, LinearCell):
         return f, i * g
 
     def read(self, m: Tensor, x: Tensor) -> Tensor:
-        """Return the memory: it is the hidden state."""
+        """Return the memory, which is the hidden state."""
         return m
 
     def gates(self, x: Tensor, state: State) -> dict[str, Tensor]:

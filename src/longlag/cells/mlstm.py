@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from longlag.bounds import check_multiple, check_positive
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
+from longlag.checks import check_multiple, check_positive
 
 
 class MLSTMCell(GatedCell):
@@ -22,27 +22,27 @@ class MLSTMCell(GatedCell):
         n' = f' n + i' k / √d                normaliser
         h' = σ(o) ⊙ C' q / max(|n'ᵀ q|, exp(−m'))
 
-    in each head, with d = H/heads; the heads lie side by side in q, k, v and ``h``. m is a scale and no more: C exp(m)
-    and n exp(m) are what C and n would be with the gates exp(i) and σ(f) themselves, and h' is what the formula gives
-    for these with a 1 in place of exp(−m').
+    in each head, with d = H/heads; the heads lie side by side in q, k, v and ``h``. m is only a scale: C exp(m) and
+    n exp(m) are the C and n of the gates exp(i) and σ(f) themselves, and h' is what the formula gives for these with a
+    1 in place of exp(−m').
 
-    Nothing reads ``h``, so all paths through time are the direct one, ∂C'/∂C = f', and the whole can be written as
-    a masked attention over the sequence.
+    Nothing reads ``h``, so every path through time is direct, ∂C'/∂C = f', and the cell is equal to a masked attention
+    over the sequence.
 
     State: ``h`` [B, H] and ``c = (C, n, m)`` with C [B, heads, d, d], n [B, heads, d] and m [B, heads], all zero at the
     start.
 
     Source: Beck et al. 2024, "xLSTM: Extended Long Short-Term Memory", section 2.3.
 
-    Deviations: the stabiliser stops at 0, where the paper's falls on when the gates are shut and exp(−m) overflows;
-    h' does not depend on it. The forget gate is the logistic one of the two that the paper offers; 1/√d scales the
-    bias of the key too; the cell alone, without the convolution, the normalisation and the projections of the paper's
-    block. The weights start as those of ``nn.Linear``, and the forget biases are all the same.
+    Deviations: the stabiliser stops at 0, where that of the paper keeps falling while the gates are shut, until exp(−m)
+    overflows; h' does not depend on it. The forget gate is the logistic of the two that the paper offers; 1/√d scales
+    the bias of the key too; only the cell, without the convolution, the normalisation and the projections of the
+    paper's block. The weights start as those of ``nn.Linear``, and the forget biases are all the same.
 
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate of each head; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate of each head (a gate has no other bias).
         heads: the number of memories.
 
     Raises:
@@ -91,9 +91,9 @@ class MLSTMCell(GatedCell):
         return _stabilised(i, f, state[1][2])[1][..., None, None]
 
     def gate_bias(self, name: str) -> Tensor:
-        """Return the whole bias of a gate; what is written into this tensor is written into the parameter.
+        """Return the bias of a gate as a view: writing into this tensor writes into the parameter.
 
-        That of the output gate is seen as [d, heads]: what is written for the heads reaches all units of each.
+        The bias of the output gate has the shape [d, heads], so that one number for each head reaches all its units.
         """
         bias = torch.split(self.W.bias.detach(), self.parts)[self.gate_names.index(name)]
         return bias.view(self.heads, -1).T if name == "o" else bias

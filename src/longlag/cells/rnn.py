@@ -12,7 +12,7 @@ class RNNCell(Cell):
     Backpropagation through time multiplies the error by ``Wᵀ diag(1 − h'²)`` at every step, so the gradient that
     reaches an early input vanishes or explodes with the lag.
 
-    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no memory of its own.
+    State: ``h`` [B, H], zero at the start, returned twice, since the cell has no separate memory.
 
     Source: Elman 1990, figure 2; the analysis of its error flow is in Hochreiter & Schmidhuber 1997, section 3.1.
 

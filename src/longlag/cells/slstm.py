@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from longlag.bounds import check_multiple, check_positive
 from longlag.cells.cell import State
 from longlag.cells.gated import GatedCell
+from longlag.checks import check_multiple, check_positive
 
 
 class SLSTMCell(GatedCell):
-    """The LSTM cell whose input gate is exponential, so that a new input can outweigh all that is stored.
+    """The LSTM cell whose input gate is exponential, so that a new input can outweigh everything stored.
 
     ::
 
@@ -22,28 +22,28 @@ class SLSTMCell(GatedCell):
         n' = f' ⊙ n + i'                     normaliser
         h' = σ(o) ⊙ c' / n'
 
-    m is a scale and no more: c exp(m) and n exp(m) are what c and n would be with the gates exp(i) and σ(f) themselves,
-    and it cancels from h'. The quotient is a mean of the past tanh(g), which a forget gate below 1 leaves as it is as
-    long as nothing comes in: the input gate is measured against what is stored, and i' = 1 says that it outweighs it.
-    Along the direct path ∂c'/∂c = f', which is 1 where the input gate is the smaller one.
+    m is only a scale: c exp(m) and n exp(m) are the c and n of the gates exp(i) and σ(f) themselves, and m cancels from
+    h'. The quotient is a weighted mean of the past tanh(g). A forget gate below 1 does not change this mean as long as
+    no input comes in: the input gate is relative to what is stored, and i' = 1 means that the input outweighs it. Along
+    the direct path ∂c'/∂c = f', which is 1 where the input gate is the smaller one.
 
     The heads share the input, but not ``h``: each recurrent connection stays within its head.
 
     State: ``h`` [B, H] and ``c = (c, n, m)``, [B, H] each. All are zero at the start but m, which is the lowest number
     of its type and stands for log 0. The first step then has i' = n' = 1 and h' = σ(o) ⊙ tanh(g) whatever the input
-    gate, and n never falls below 1 afterwards. With m = 0 a shut input gate would give 0/0; −∞ would do the same as the
-    lowest number, but the differences of it that a check of the gradient takes are not numbers.
+    gate, and n never falls below 1 afterwards. With m = 0 a shut input gate would give 0/0. −∞ would do the same as the
+    lowest number, but the finite differences of a gradient check would be NaN.
 
     Source: Beck et al. 2024, "xLSTM: Extended Long Short-Term Memory", section 2.2.
 
-    Deviations: the forget gate is the logistic one of the two that the paper offers; the cell alone, without the
+    Deviations: the forget gate is the logistic of the two that the paper offers; only the cell, without the
     convolution, the normalisation and the projections of the paper's block. The weights start as those of
     ``nn.Linear``, and the forget biases are all the same.
 
     Args:
         input_size: I.
         hidden_size: H.
-        forget_bias: the initial bias of the forget gate; the whole of it, since there is one bias vector.
+        forget_bias: the initial bias of the forget gate (the gate has no other bias).
         heads: the number of blocks of the recurrent weights; 1 connects all units with each other.
 
     Raises:
@@ -62,7 +62,7 @@ class SLSTMCell(GatedCell):
         check_positive("heads", heads)
         check_multiple("hidden_size", hidden_size, "heads", heads)
         self.heads = heads
-        # a unit sees the h of its own head, so a row has that many weights for it, and not H
+        # a unit reads the h of its head only, hence hidden_size // heads columns
         self.W = nn.Linear(hidden_size // heads + input_size, 4 * hidden_size)
         self.start_forget_gate(forget_bias)
 
@@ -89,9 +89,9 @@ class SLSTMCell(GatedCell):
         return _stabilised(i, f, m)[1]
 
     def recurrent_weights(self) -> dict[str, Tensor]:
-        """Return the weights of gates and candidate that act on ``h``, [H, H]: a block on the diagonal a head."""
-        own = self.W.weight[:, : -self.input_size].view(4, self.heads, -1, self.hidden_size // self.heads)
-        blocks = (torch.block_diag(*heads) for heads in own)  # type: ignore[no-untyped-call]
+        """Return the weights of gates and candidate that act on ``h``, [H, H]: a diagonal block for each head."""
+        by_head = self.W.weight[:, : -self.input_size].view(4, self.heads, -1, self.hidden_size // self.heads)
+        blocks = (torch.block_diag(*heads) for heads in by_head)  # type: ignore[no-untyped-call]
         return dict(zip(self.packing, blocks, strict=True))
 
     def initial_state(

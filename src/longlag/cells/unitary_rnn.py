@@ -9,7 +9,7 @@ from longlag.cells.cell import Cell, State
 
 
 class UnitaryRNNCell(Cell):
-    """The cell whose recurrent matrix is unitary whatever it learns, so that it neither shrinks nor stretches a state.
+    """The cell whose recurrent matrix stays unitary during training, so that it neither shrinks nor stretches a state.
 
     ::
 
@@ -21,18 +21,18 @@ class UnitaryRNNCell(Cell):
         modReLU(z) = max(0, |z| + b) z/|z|   b [N], real; 0 at z = 0, and no gradient there
         h' = [Re z', Im z']
 
-    ∂z'/∂z is unitary where b = 0: an error then flows back through any number of steps with its norm unchanged. It is
-    turned, though, and so is the state: this is no carousel.
+    ∂z'/∂z is unitary where b = 0: an error then flows back through any number of steps with an unchanged norm. But
+    the matrix rotates the error and the state: the cell has no carousel.
 
     State: ``c`` = z [B, N], complex, N = H/2, and ``h`` [B, H], the same in real numbers for the rest of the network.
-    A step reads ``c`` and not ``h``, so ``c`` is the memory, and the cell state is one of its own. It starts at a
-    value that is learned, the same for the whole batch.
+    A step reads ``c`` and not ``h``, so ``c`` is a separate cell state, the memory. It starts at a learned value, the
+    same for the whole batch.
 
     Source: Arjovsky, Shah & Bengio 2016, section 3 for W and section 4 for the rest and how it starts: θ uniform in
     [−π, π], v in [−1, 1], V after Glorot, b zero, π drawn once, the initial state uniform with an expected squared norm
     of 1.
 
-    Deviations: the map to the outputs is the readout's, and starts as that does.
+    Deviations: the readout maps to the outputs, with its usual initial weights.
 
     Args:
         input_size: I.
@@ -49,9 +49,11 @@ class UnitaryRNNCell(Cell):
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__(input_size, hidden_size)
         if hidden_size % 2 != 0:
-            raise ValueError(f"hidden_size must be even, a real and an imaginary part for each unit; got {hidden_size}")
+            raise ValueError(
+                f"hidden_size must be even, with a real and an imaginary part for each unit; got {hidden_size}"
+            )
         N = hidden_size // 2
-        # Complex parameters would be left behind by Module.double(), so these are real: pairs, or two halves [Re, Im].
+        # Module.double() does not convert complex parameters, so these are real: pairs, or two halves [Re, Im].
         self.phases = nn.Parameter(torch.empty(3, N).uniform_(-math.pi, math.pi))
         self.reflections = nn.Parameter(torch.empty(2, N, 2).uniform_(-1, 1))
         self.V = nn.Linear(input_size, hidden_size, bias=False)
@@ -62,14 +64,14 @@ class UnitaryRNNCell(Cell):
 
     def forward(self, x: Tensor, state: State) -> State:
         """Map ``x`` [B, I] and ``(h, z)``, [B, H] and [B, N], to ``(h', z')``."""
-        z = self._turned(state[1])
-        z = modrelu(z + _complex(self.V(x).to(self.b.dtype)), self.b)  # there are no complex numbers of half precision
+        z = self._rotated(state[1])
+        z = modrelu(z + _complex(self.V(x).to(self.b.dtype)), self.b)  # PyTorch has no complex bfloat16
         return torch.cat([z.real, z.imag], dim=-1), z
 
     def recurrent_weights(self) -> dict[str, Tensor]:
         """Return W [N, N], complex, as ``memory``."""
         eye = torch.eye(len(self.b), dtype=self.b.dtype, device=self.b.device)
-        return {"memory": self._turned(eye.to(eye.dtype.to_complex())).T}
+        return {"memory": self._rotated(eye.to(eye.dtype.to_complex())).T}
 
     def initial_state(
         self, batch_size: int, device: torch.device | None = None, dtype: torch.dtype | None = None
@@ -79,9 +81,9 @@ class UnitaryRNNCell(Cell):
         h = start.expand(batch_size, -1)
         return h, _complex(h)
 
-    def _turned(self, z: Tensor) -> Tensor:
+    def _rotated(self, z: Tensor) -> Tensor:
         """Return W z for each z of the batch [B, N]."""
-        if not len(z):  # the transform takes no empty batch
+        if not len(z):  # the Fourier transform refuses an empty batch
             return z
         D_1, D_2, D_3 = torch.polar(torch.ones_like(self.phases), self.phases).unbind()
         v_1, v_2 = torch.view_as_complex(self.reflections).unbind()
@@ -91,12 +93,12 @@ class UnitaryRNNCell(Cell):
 
 
 def modrelu(z: Tensor, b: Tensor) -> Tensor:
-    """Return the numbers with the phases of ``z`` and the moduli of ``z`` plus ``b``, or 0 where that is negative."""
-    return torch.relu(z.abs() + b) * torch.sgn(z)  # sgn(z) = z/|z|, which at 0 is 0 and has the gradient 0
+    """Return numbers with the phases of ``z`` and the moduli |z| + ``b``; 0 where |z| + ``b`` is negative."""
+    return torch.relu(z.abs() + b) * torch.sgn(z)  # sgn(z) = z/|z|; at 0 its value and its gradient are 0
 
 
 def _reflected(z: Tensor, v: Tensor) -> Tensor:
-    """Return the vectors ``z`` [B, N] reflected at the plane that is normal to ``v`` [N]."""
+    """Reflect the vectors ``z`` [B, N] at the plane normal to ``v`` [N]."""
     v = v / torch.linalg.vector_norm(v)
     return torch.addr(z, z @ v.conj(), v, alpha=-2)
 

@@ -1,19 +1,19 @@
-"""The command lines of the commands beside ``train``."""
+"""The argument parsers of the commands, except for ``train``."""
 
 import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from longlag.cli.requests import RequestError
+from longlag.errors import RequestError
 
 
 class CommandParser(argparse.ArgumentParser):
-    """An argument parser that says what is wrong in one line, without the usage.
+    """An argument parser that reports an error in one line, without the usage.
 
     Args:
         command: the name of the command.
-        description: what it does.
-        examples: some calls.
+        description: the description in its help text.
+        examples: example calls.
 
     """
 
@@ -21,7 +21,7 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(prog=f"longlag {command}", description=description, epilog=f"examples: {'; '.join(examples)}")
 
     def error(self, message: str) -> NoReturn:
-        """Say it in one line.
+        """Report an error in one line.
 
         Raises:
             RequestError: always.
@@ -31,13 +31,14 @@ class CommandParser(argparse.ArgumentParser):
 
 
 class Parser(CommandParser):
-    """A command parser that takes settings as ``longlag train`` does.
+    """A command parser that takes settings like ``longlag train``.
 
     Args:
         command: the name of the command.
-        description: what it does.
-        examples: some calls.
-        takes: the parts of the configuration that it takes, such as ``task`` with all its settings, or ``seed``.
+        description: the description in its help text.
+        examples: example calls.
+        takes: the parts of the configuration that the command takes, such as ``task`` with all its settings, or
+            ``seed``.
 
     """
 
@@ -47,21 +48,21 @@ class Parser(CommandParser):
         self.add_argument(
             "--config-dir", "-cd", metavar="DIR", help=f"a folder with more YAML files, {takes[0]}/NAME.yaml"
         )
-        self.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"as for longlag train: {self._taken()}")
+        self.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help=f"as for longlag train: {self._accepted()}")
 
     def parsed(self, arguments: Sequence[str]) -> argparse.Namespace:
-        """Return the options; ``overrides`` are about this command's part of the configuration.
+        """Return the options, after a check that ``overrides`` concern the parts that the command takes.
 
         Raises:
-            RequestError: they are not, or an option is wrong.
+            RequestError: an override concerns another part, or an option is wrong.
 
         """
         options = self.parse_intermixed_args(list(arguments))
         for override in options.overrides:
             key = override.lstrip("+~").split("=")[0].split("@")[0]
             if key.split(".")[0].split("/")[0] not in self.takes:
-                raise RequestError(f"{self.prog} takes {self._taken()}, got {override!r}")
+                raise RequestError(f"{self.prog} takes {self._accepted()}, got {override!r}")
         return options
 
-    def _taken(self) -> str:
+    def _accepted(self) -> str:
         return ", ".join("seed=…" if part == "seed" else f"{part}=… and {part}.…=…" for part in self.takes)

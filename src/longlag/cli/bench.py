@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from longlag.cli.arguments import CommandParser
 from longlag.cli.bench_request import BenchRequest, keys_explained, requested
-from longlag.cli.requests import RequestError
+from longlag.errors import RequestError
 from longlag.runs.files import write_whole
+from longlag.terminal import duration, print_line, stdout_console
 
 if TYPE_CHECKING:
     from longlag.benchmark.bench import Bench, Plan
     from longlag.benchmark.contenders import Contender
-    from longlag.benchmark.figures import Report
-    from longlag.benchmark.given import Make, Size
+    from longlag.benchmark.results import Report
+    from longlag.benchmark.workload import Make, Size
 
 _FILES = ("json", "csv", "md", "png")
 _COMPILE = "it compiles for 10 to 20 seconds or more at each size; compile=true lets it take part"
@@ -37,13 +39,12 @@ def run(arguments: Sequence[str]) -> int:
     parser = CommandParser(
         "bench",
         "How fast is each way to run a cell over time, on this machine? Microseconds per time step, forward and"
-        " backward, of our engines (native, triton, eager, torch, scan; compiled if asked for), PyTorch's own module"
+        " backward, of our engines (native, triton, eager, torch, scan; compiled if asked for), PyTorch's module"
         " (bare), and where they are installed JAX (jax), torchrecurrent and, on a GPU, flashrnn. All have the same"
         " weights and sequences; the gradient of each is held to the eager loop's in float64 first, and one that is off"
         " by more than 1e-4 is not timed. Then they are measured in turn, in rounds, another one first in each, and"
-        " beside them matrix products: what a step would take at the best rate of those is the floor. Where torch wants"
-        " much memory it has this process keep what is freed, from which bare gains too: contenders=bare measures it"
-        " without. Ctrl-C ends it with what is measured by then.",
+        " beside them matrix products: what a step would take at the best rate of those is the floor. Ctrl-C ends it"
+        " with what is measured by then.",
         ["longlag bench", "longlag bench cell=lstm H=16,64 B=32,256 T=100,1000 R=1,16,64 --png speed.png",
          "longlag bench 'cell=glob(*)' H=32 contenders=eager,scan,native --json -"],
     )  # fmt: skip
@@ -62,10 +63,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _check_files(options: Namespace) -> None:
-    """Check, before minutes of measuring, that it can be written where it should.
+    """Check, before minutes of measuring, that the files can be written.
 
     Raises:
-        RequestError: it cannot.
+        RequestError: a file cannot be written.
 
     """
     printed = [name for name in _FILES if getattr(options, name) == "-"]
@@ -85,14 +86,14 @@ def _check_files(options: Namespace) -> None:
 
 
 def _plan(request: BenchRequest, config_dir: str | None) -> "Plan":
-    """Return what is to be measured.
+    """Return the plan of the measurement.
 
     Raises:
         RequestError: a cell, the device, the threads or a contender is wrong.
 
     """
-    from longlag.cli.check import names_apart
-    from longlag.cli.configs import all_settings_of
+    from longlag.settings.compose import all_settings_of
+    from longlag.settings.names import names_apart
 
     settings = all_settings_of(request.cells, config_dir)
     cells = [each["cell"] for each in settings]
@@ -101,33 +102,32 @@ def _plan(request: BenchRequest, config_dir: str | None) -> "Plan":
     import torch
 
     from longlag.benchmark.bench import Plan
-    from longlag.benchmark.given import Size
-    from longlag.cli.assemble import cell_of
+    from longlag.benchmark.workload import Size
+    from longlag.settings.build import build_cell
 
     if request.device == "cuda" and not torch.cuda.is_available():
         raise RequestError("device=cuda: PyTorch finds no GPU here")
-    threads, cores = request.numbers["threads"], os.cpu_count() or 1
+    threads, cores = request.threads, os.cpu_count() or 1
     if threads > cores:
         raise RequestError(f"threads={threads}: there are {cores} cores here")
 
     def maker(cell: dict[str, Any]) -> "Make":
-        return lambda I, H: cell_of({**cell, "hidden_size": H}, I)  # noqa: E741 -- the field's names
+        return lambda I, H: build_cell({**cell, "hidden_size": H}, I)  # noqa: E741 -- the field's names
 
     makes = dict(zip(names, map(maker, cells), strict=True))
     sizes: list[tuple[Size, Make]] = []
-    for cell, H in itertools.product(makes, request.sizes["H"]):
-        makes[cell](request.numbers["I"], H)  # a wrong setting is said before anything is measured
-        for B, T, R in itertools.product(*(request.sizes[name] for name in ("B", "T", "R"))):
-            sizes.append((Size(cell, H, B, T, R, request.numbers["I"]), makes[cell]))
-    rounds, seed = request.numbers["rounds"], request.numbers["seed"]
-    return Plan(sizes, _contenders(request), rounds, threads, request.device, seed)
+    for cell, H in itertools.product(makes, request.H):
+        makes[cell](request.I, H)  # report a wrong setting before measuring anything
+        for B, T, R in itertools.product(request.B, request.T, request.R):
+            sizes.append((Size(cell, H, B, T, R, request.I), makes[cell]))
+    return Plan(sizes, _contenders(request), request.rounds, threads, request.device, request.seed)
 
 
 def _contenders(request: BenchRequest) -> "list[type[Contender]]":
-    """Return who takes part.
+    """Return the contenders that take part.
 
     Raises:
-        RequestError: there is no such contender.
+        RequestError: a contender does not exist.
 
     """
     from longlag.benchmark.contenders import CONTENDERS
@@ -136,7 +136,7 @@ def _contenders(request: BenchRequest) -> "list[type[Contender]]":
     for name in request.contenders:
         if name not in known:
             raise RequestError(f"no contender {name!r}; there are: {', '.join(known)}")
-    wanted = {*request.contenders, *(["compiled"] if request.compiled else [])}
+    wanted = {*request.contenders, *(["compiled"] if request.compile else [])}
     if not request.contenders:
         wanted |= known.keys() - {"compiled"}
     return [kind for kind in CONTENDERS if kind.name in wanted]
@@ -148,11 +148,11 @@ def _measure(plan: "Plan", request: BenchRequest, options: Namespace) -> int:
 
     errors = Console(stderr=True)
     before = load()
-    with _telling(errors, len(plan.sizes)) as tell:
-        bench = Bench(plan, tell)
+    with _progress(errors, len(plan.sizes)) as show:
+        bench = Bench(plan, show)
         count = f"{len(plan.sizes)} size{'s' if len(plan.sizes) > 1 else ''}"
-        said = f"{count}, about {_duration(bench.expected())}; Ctrl-C ends it with what is measured by then"
-        errors.print(said, highlight=False, soft_wrap=True)
+        expected = f"{count}, about {duration(bench.expected())}; Ctrl-C ends it with what is measured by then"
+        print_line(errors, expected)
         interrupted = False
         try:
             bench.run()
@@ -167,8 +167,8 @@ def _measure(plan: "Plan", request: BenchRequest, options: Namespace) -> int:
 
 
 def _report(bench: "Bench", request: BenchRequest, before: float | None, interrupted: bool) -> "Report":
-    from longlag.benchmark.figures import Report, left_out, rows_of
     from longlag.benchmark.machine import machine
+    from longlag.benchmark.results import Report, left_out, rows_of
 
     plan, rate = bench.plan, bench.rate
     facts = machine(plan.threads, plan.device)
@@ -193,33 +193,33 @@ def _report(bench: "Bench", request: BenchRequest, before: float | None, interru
 
 
 @contextmanager
-def _telling(errors: Console, count: int) -> "Iterator[Callable[[Size, int, str, float], None]]":
-    """Give what is told of the progress: to a terminal all of it, elsewhere a line a size."""
+def _progress(errors: Console, count: int) -> "Iterator[Callable[[Size, int, str, float], None]]":
+    """Yield a function that shows the progress: every step in a terminal, elsewhere one line for each size."""
     last = 0
     with errors.status("a first measurement") as status:
 
-        def tell(size: "Size", number: int, doing: str, left: float) -> None:
+        def show(size: "Size", number: int, doing: str, left: float) -> None:
             nonlocal last
-            line = rf"\[{number}/{count}] {size}"
-            ahead = f"about {_duration(left)} left"
+            line = f"[{number}/{count}] {size}"
+            ahead = f"about {duration(left)} left"
             if errors.is_terminal:
-                status.update(f"{line}: {doing}; {ahead}")
+                status.update(escape(f"{line}: {doing}; {ahead}"))
             elif number > last:
-                errors.print(f"{line}: {ahead}", highlight=False, soft_wrap=True)
+                print_line(errors, f"{line}: {ahead}")
             last = number
 
-        yield tell
+        yield show
 
 
 def _write(report: "Report", options: Namespace) -> None:
-    """Print the report, or what is asked for instead, and save the files.
+    """Print the report, or the format asked for instead, and save the files.
 
     Raises:
-        RequestError: one cannot be written.
+        RequestError: a file cannot be written.
 
     """
-    from longlag.benchmark.figures import as_csv, as_json
     from longlag.benchmark.picture import save_picture
+    from longlag.benchmark.results import as_csv, as_json
     from longlag.benchmark.table import markdown, print_report
 
     texts: dict[str, Callable[[], str]] = {
@@ -229,7 +229,7 @@ def _write(report: "Report", options: Namespace) -> None:
     }
     printed = next((name for name in texts if getattr(options, name) == "-"), None)
     if printed is None:
-        print_report(report, Console() if sys.stdout.isatty() else Console(width=200))
+        print_report(report, stdout_console())
     else:
         print(texts[printed](), end="")
     for name in _FILES:
@@ -244,11 +244,3 @@ def _write(report: "Report", options: Namespace) -> None:
         except OSError as error:
             raise RequestError(f"--{name}: cannot write {value}: {error.strerror}") from error
         print(value, file=sys.stdout if printed is None else sys.stderr)
-
-
-def _duration(seconds: float) -> str:
-    """Return seconds as a person says them."""
-    if seconds < 59.5:
-        return f"{max(1, round(seconds))} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"

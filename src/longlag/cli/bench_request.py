@@ -1,129 +1,114 @@
-"""What ``longlag bench`` is asked for: its keys, and their values."""
+"""What ``longlag bench`` measures: the keys that a person types, and their values."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, get_type_hints
 
-from longlag.cli.requests import RequestError, near
+from longlag.errors import RequestError, near
+from longlag.settings.schema import Switch, checked, checks_of
 
-#: Keys with one value or several, and the keys with one.
-_SIZES = {
-    "H": ((16, 64, 128, 256), "hidden units"),
-    "B": ((32,), "sequences"),
-    "T": ((100,), "steps"),
-    "R": ((1, 16), "runs at once, with weights and sequences of their own"),
-}
-_NUMBERS = {
-    "I": (2, "input channels"),
-    "threads": (1, "threads"),
-    "rounds": (7, "rounds"),
-    "seed": (0, "the seed of weights and sequences"),
-}
-_DEFAULT_CELLS = ("cell=lstm,gru,rnn",)
+
+def _sizes(key: str, value: Any) -> tuple[int, ...]:
+    """Check that a value is one positive integer or several; return each once."""
+    sizes = value if isinstance(value, list | tuple) else [value]
+    if not sizes or any(isinstance(size, bool) or not isinstance(size, int) or size < 1 for size in sizes):
+        raise RequestError(f"{key} takes positive integers, as in {key}=16,64; got {value!r}")
+    return tuple(dict.fromkeys(sizes))
+
+
+def _integer(at_least: int) -> Callable[[str, Any], int]:
+    def check(key: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not at_least <= value < 2**63:
+            raise RequestError(f"{key} must be an integer of at least {at_least}, got {value!r}")
+        return value
+
+    return check
+
+
+def _device(key: str, value: Any) -> str:
+    if value not in ("cpu", "cuda"):
+        raise RequestError(f"{key} must be one of cpu, cuda; got {value!r}")
+    return str(value)
+
+
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    """Return one name or several, each once."""
+    names = value if isinstance(value, list | tuple) else [value]
+    return tuple(dict.fromkeys(map(str, names)))
+
+
+Sizes = Annotated[tuple[int, ...], _sizes]
+Count = Annotated[int, _integer(at_least=1)]
+Seed = Annotated[int, _integer(at_least=0)]
+Device = Annotated[str, _device]
+Names = Annotated[tuple[str, ...], _names]
 
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What is to be measured.
+    """The keys of ``longlag bench``, and under ``cells`` the settings of the cells, as ``longlag train`` takes them.
 
-    Args:
-        cells: the settings of the cells, as ``longlag train`` takes them.
-        sizes: H, B, T and R, each with all its values.
-        numbers: I, threads, rounds and seed.
-        device: ``cpu`` or ``cuda``.
-        compiled: whether ``torch.compile`` takes part.
-        contenders: the names of those that take part; all if there are none.
-
+    All combinations of the cells, ``H``, ``B``, ``T`` and ``R`` are measured.
     """
 
-    cells: Sequence[str] = _DEFAULT_CELLS
-    sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)
-    device: str = "cpu"
-    compiled: bool = False
-    contenders: tuple[str, ...] = ()
+    H: Annotated[Sizes, "hidden units"] = (16, 64, 128, 256)
+    B: Annotated[Sizes, "sequences"] = (32,)
+    T: Annotated[Sizes, "steps"] = (100,)
+    R: Annotated[Sizes, "runs at once, with weights and sequences of their own"] = (1, 16)
+    I: Annotated[Count, "input channels"] = 2  # noqa: E741 -- the field's name
+    threads: Annotated[Count, "threads"] = 1
+    rounds: Annotated[Count, "rounds"] = 7
+    seed: Annotated[Seed, "the seed of weights and sequences"] = 0
+    device: Annotated[Device, "cpu or cuda"] = "cpu"
+    compile: Annotated[Switch, "whether torch.compile takes part"] = False
+    contenders: Annotated[Names, "the contenders, as in native,eager; all if it is left out"] = ()
+    cells: tuple[str, ...] = ("cell=lstm,gru,rnn",)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return all that was asked for, with the defaults, as JSON can have it."""
-        sizes = {name: list(values) for name, values in self.sizes.items()}
-        return {"cells": list(self.cells), **sizes, **self.numbers, "device": self.device, "compile": self.compiled}
+        """Return the request as JSON can hold it."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
 
 def keys_explained() -> str:
     """Return the keys in a line of help."""
-    sizes = [f"{name}={','.join(map(str, values))} ({said})" for name, (values, said) in _SIZES.items()]
-    numbers = [f"{name}={value} ({said})" for name, (value, said) in _NUMBERS.items()]
-    return (
-        f"cell=… and cell.…=… as for longlag train (lstm,gru,rnn); {', '.join([*sizes, *numbers])}; device=cpu or cuda;"
-        " compile=true (torch.compile takes part); contenders=native,eager,… (all)"
-    )
+    types = get_type_hints(BenchRequest, include_extras=True)
+    meanings = {key: types[key].__metadata__[1] for key in checks_of(BenchRequest)}
+    keys = [f"{key}={_text(getattr(BenchRequest, key))} ({meaning})" for key, meaning in meanings.items()]
+    return f"cell=… and cell.…=… as for longlag train (lstm,gru,rnn); {', '.join(keys)}"
 
 
 def requested(overrides: Sequence[str]) -> BenchRequest:
-    """Return what the KEY=VALUE arguments ask for.
+    """Return the request that KEY=VALUE arguments make.
 
     Raises:
-        RequestError: there is no such key, or a value is not one of its.
+        RequestError: there is no such key, or a value is wrong.
 
     """
+    from longlag.settings.compose import value_of  # Hydra, which --help does not need
+
     cells: list[str] = []
-    own: dict[str, str] = {}
-    known = ["cell", *_SIZES, *_NUMBERS, "device", "compile", "contenders"]
+    values = {key: getattr(BenchRequest, key) for key in checks_of(BenchRequest)}
+    known = ["cell", *values]
     for override in overrides:
-        key, equals, value = override.partition("=")
+        key, equals, _ = override.partition("=")
         if key.lstrip("+~").split(".")[0].split("@")[0] == "cell":
             if key.lstrip("+") == "cell.hidden_size":
                 raise RequestError(f"{override}: H=… says it")
             cells.append(override)
         elif key not in known:
             close = near(key, known)
-            meant = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(known)}"
-            raise RequestError(f"no key {key!r}{meant}")
+            hint = f"; did you mean {close[0]}?" if close else f"; there are: {', '.join(known)}"
+            raise RequestError(f"no key {key!r}{hint}")
         elif not equals:
             raise RequestError(f"{key} wants a value, as in {key}=…")
         else:
-            own[key] = value
-    return BenchRequest(
-        cells=cells or _DEFAULT_CELLS,
-        sizes={name: _integers(name, own[name]) if name in own else default for name, (default, _) in _SIZES.items()},
-        numbers={name: _integer(name, own[name]) if name in own else least for name, (least, _) in _NUMBERS.items()},
-        device=_one_of("device", own.get("device", "cpu"), ("cpu", "cuda")),
-        compiled=_one_of("compile", own.get("compile", "false").lower(), ("true", "false")) == "true",
-        contenders=tuple(dict.fromkeys(own["contenders"].split(","))) if "contenders" in own else (),
-    )
+            values[key] = value_of(override)
+    request = checked(BenchRequest, values)
+    return BenchRequest(**request, cells=tuple(cells)) if cells else BenchRequest(**request)
 
 
-def _integers(key: str, value: str) -> tuple[int, ...]:
-    """Return one or several positive integers, each once.
-
-    Raises:
-        RequestError: they are not.
-
-    """
-    try:
-        found = tuple(dict.fromkeys(int(part) for part in value.strip("[]").split(",")))
-    except ValueError:
-        found = ()
-    if not found or min(found) < 1:
-        raise RequestError(f"{key} takes positive integers, as in {key}=16,64; got {value!r}")
-    return found
-
-
-def _integer(key: str, value: str) -> int:
-    """Return an integer: a positive one, or for the seed one that is not negative.
-
-    Raises:
-        RequestError: it is none.
-
-    """
-    least = 0 if key == "seed" else 1
-    if not value.isdecimal() or int(value) < least or int(value) >= 2**63:
-        raise RequestError(f"{key} must be an integer of at least {least}, got {value!r}")
-    return int(value)
-
-
-def _one_of(key: str, value: str, values: Sequence[str]) -> str:
-    if value not in values:
-        raise RequestError(f"{key} must be one of {', '.join(values)}; got {value!r}")
-    return value
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "…"
+    return str(value).lower()

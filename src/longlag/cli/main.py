@@ -1,4 +1,4 @@
-"""``longlag``: hands over to a command."""
+"""``longlag``: run one of the commands."""
 
 import difflib
 import importlib
@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from longlag import __version__
-from longlag.cli.requests import RequestError
+from longlag.errors import RequestError
 
 #: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
 COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
     "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
-    "report": ("longlag.cli.report", "compare what ran, on a page of its own: curves, error flow, solve rates"),
+    "report": ("longlag.cli.report", "compare runs on one HTML page: curves, error flow, solve rates"),
     "jacobian": ("longlag.cli.jacobian", "the Jacobian of a trained run: singular values, Lyapunov exponents"),
     "publish": ("longlag.cli.publish", "send a study to W&B, with a workspace that compares its runs"),
-    "check": ("longlag.cli.check", "check a cell, yours too: is it what it claims to be? its figures"),
+    "check": ("longlag.cli.check", "test the claims of a cell, yours too, and print its figures"),
     "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
     "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
     "bench": ("longlag.cli.bench", "how fast is each way to run a cell, on this machine?"),
@@ -71,26 +71,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise RequestError(f"no command {command!r}; there are: {', '.join(COMMANDS)}{meant}")
         here = str(Path.cwd())
         if "" not in sys.path and here not in sys.path:
-            sys.path.append(here)  # a reader's own cells and tasks lie in the current folder
-        logging.getLogger("hydra").addHandler(logging.NullHandler())  # what it would say is said in our one line
+            sys.path.append(here)  # cells and tasks of a reader lie in the current folder
+        logging.getLogger("hydra").addHandler(logging.NullHandler())  # our one line replaces its messages
         code: int = importlib.import_module(COMMANDS[command][0]).run(rest)
         sys.stdout.flush()
     except RequestError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # Hydra's own switch, for who wants to see where it came from
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":  # the switch of Hydra for the full traceback
             raise
         print(f"longlag: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("longlag: interrupted", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # whoever reads our output has seen enough, as head does
+    except BrokenPipeError:  # the reader of our output has closed the pipe, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
 
 
 def _complete(arguments: list[str]) -> int:
-    """Serve Hydra's shell completion, which knows nothing of commands: complete them here, the rest is ``train``'s."""
+    """Complete the commands; Hydra's shell completion, which does not know them, completes the settings."""
     line = os.environ.get("COMP_LINE", "")
     words = line.split()
     if any(argument.startswith("query=") for argument in arguments):

@@ -1,4 +1,4 @@
-"""``longlag publish``: studies that were recorded offline go to W&B, each with a workspace that compares its runs."""
+"""``longlag publish``: upload studies that were recorded offline to W&B, each with a workspace."""
 
 import argparse
 import json
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from longlag.cli.arguments import CommandParser
-from longlag.cli.requests import RequestError
-from longlag.cli.studies import warn
+from longlag.errors import RequestError
 from longlag.runs import RunRecord, read_run, read_study
 from longlag.runs.files import write_whole
+from longlag.terminal import print_warning
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run ``longlag publish`` and return its exit code: 1 if something could not be sent.
+    """Run ``longlag publish`` and return its exit code: 1 if a file could not be sent.
 
     Raises:
         RequestError: the request was wrong.
@@ -22,15 +22,18 @@ def run(arguments: Sequence[str]) -> int:
     """
     parser = CommandParser(
         "publish",
-        "Upload what W&B has recorded offline of the runs of a study, the parts of a resumed run as one, and save a"
-        " workspace for the study there: solve rates, curves grouped over seeds, parallel coordinates, error flow. What"
-        " W&B has already is not sent again; the workspace is made anew, so keep changes of yours under another name."
-        " STUDY/workspace.json and STUDY/uploads.json say what is sent. It needs an account (wandb login).",
+        "Upload the offline W&B records of the runs of a study, and save a W&B workspace for the study: solve rates,"
+        " curves grouped over seeds, parallel coordinates, error flow. The parts of a resumed run become one run. Files"
+        " that were sent before are not sent again. The workspace is overwritten, so save a changed one under another"
+        " name. STUDY/workspace.json and STUDY/uploads.json show what is sent. This needs an account (wandb login).",
         ["longlag publish outputs/first", "longlag publish outputs/first --entity my-team --dry-run"],
     )
     parser.add_argument("studies", nargs="+", metavar="STUDY", help="a study, such as outputs/first")
-    parser.add_argument("--project", help="the W&B project; the one in the settings of the runs if not given")
-    parser.add_argument("--entity", help="the W&B user or team; the one in the settings, or else your default one")
+    parser.add_argument("--project", help="the W&B project; default: the one in the settings of the runs")
+    parser.add_argument(
+        "--entity",
+        help="the W&B user or team; default: the one in the settings of the runs, else the one of the account",
+    )
     parser.add_argument("--dry-run", action="store_true", help="write the two files and send nothing")
     options = parser.parse_args(list(arguments))
     studies = [(Path(folder), _runs(Path(folder))) for folder in options.studies]
@@ -39,13 +42,13 @@ def run(arguments: Sequence[str]) -> int:
     if options.dry_run:
         return 0
 
-    from longlag.report.upload import check_server, prepare
+    from longlag.report.wandb.upload import check_server, prepare
 
     prepare()
     try:
         check_server()
     except ConnectionError as error:
-        warn(f"nothing is sent: {error}")
+        print_warning(f"nothing is sent: {error}")
         return 1
     arrived = [_send(*plan) for plan in plans]
     return 0 if all(arrived) else 1
@@ -55,7 +58,7 @@ def _runs(folder: Path) -> list[RunRecord]:
     """Return the runs of a study.
 
     Raises:
-        RequestError: it is none.
+        RequestError: the folder is not a study with runs.
 
     """
     if not folder.is_dir():
@@ -63,28 +66,28 @@ def _runs(folder: Path) -> list[RunRecord]:
     try:
         if read_run(folder) is not None:
             raise RequestError(f"{folder} is a single run; longlag publish takes its study, {folder.parent}")
-        found = read_study(folder, warn)
+        runs = read_study(folder, print_warning)
     except OSError as error:
         raise RequestError(f"cannot read {folder}: {error.strerror}") from error
-    if not found:
+    if not runs:
         raise RequestError(f"no run in {folder}")
-    return found
+    return runs
 
 
 def _plan(folder: Path, runs: list[RunRecord], options: argparse.Namespace) -> tuple[str, list[RunRecord], Any, str]:
-    """Say what would be sent, write it down, and return it: the study, its runs, the uploads and the project.
+    """Plan the upload of a study, print and save the plan, and return study, runs, uploads and workspace.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: a file cannot be written.
 
     """
-    from longlag.report.upload import upload_of
-    from longlag.report.workspace import build_workspace, workspace_json
+    from longlag.report.wandb.upload import upload_of
+    from longlag.report.wandb.workspace import build_workspace, workspace_json
 
     uploads = [upload_of(run) for run in runs]
     for upload in uploads:
         if upload.obstacle:
-            warn(f"{upload.run.folder.path} is left out: {upload.obstacle}")
+            print_warning(f"{upload.run.folder.path} is left out: {upload.obstacle}")
     study = str(runs[0].config.get("study", folder.name))
     project = options.project or _setting(runs, "project") or "longlag"
     entity = options.entity or _setting(runs, "entity") or ""
@@ -99,19 +102,19 @@ def _plan(folder: Path, runs: list[RunRecord], options: argparse.Namespace) -> t
         write_whole(folder / "uploads.json", json.dumps(listed, indent=2) + "\n")
     except OSError as error:
         raise RequestError(f"cannot write to {folder}: {error.strerror}") from error
-    there = sum(bool(upload.sent and not upload.files) for upload in uploads)
+    sent = sum(bool(upload.sent and not upload.files) for upload in uploads)
     files = sum(len(upload.files) for upload in uploads)
-    print(f"{study}: {len(listed)} runs to send, in {files} files ({folder}/uploads.json); {there} are there already")
-    print(f"{study}: its workspace is in {folder}/workspace.json")
+    print(f"{study}: {len(listed)} runs to send, in {files} files ({folder}/uploads.json); {sent} were sent before")
+    print(f"{study}: the workspace is in {folder}/workspace.json")
     return study, runs, uploads, workspace
 
 
 def _send(study: str, runs: list[RunRecord], uploads: Any, workspace: Any) -> bool:
-    """Send a study, and say whether all of it has arrived."""
+    """Send a study, and return whether every file has arrived."""
     import wandb
 
-    from longlag.report.upload import send, send_study
-    from longlag.report.workspace import save_workspace
+    from longlag.report.wandb.upload import send, send_study
+    from longlag.report.wandb.workspace import save_workspace
 
     try:
         workspace.entity = workspace.entity or wandb.Api().default_entity or ""
@@ -120,21 +123,21 @@ def _send(study: str, runs: list[RunRecord], uploads: Any, workspace: Any) -> bo
         files = [file for upload in uploads for file in upload.files]
         left, cut = send(files, workspace.project, workspace.entity)
         for file in left:
-            warn(f"W&B did not take {file}")
+            print_warning(f"W&B did not receive {file}")
         for file in cut:
-            warn(f"{file} was cut off when the run was; W&B has what there is")
-        mapped = send_study(study, runs, workspace.project, workspace.entity)
-        if not mapped:
-            warn(f"W&B did not take the solve rates of {study}")
+            print_warning(f"{file} ends in the middle of a record, as after the kill of a run; W&B has the rest")
+        rates_sent = send_study(study, runs, workspace.project, workspace.entity)
+        if not rates_sent:
+            print_warning(f"W&B did not receive the solve rates of {study}")
         print(f"{study}: {save_workspace(workspace)}")
     except (wandb.Error, ValueError, OSError) as error:
-        warn(f"{study}: W&B did not take it: {' '.join(str(error).split())[:300]}")
+        print_warning(f"{study}: W&B refused the study: {' '.join(str(error).split())[:300]}")
         return False
-    return mapped and not left
+    return rates_sent and not left
 
 
 def _setting(runs: Sequence[RunRecord], name: str) -> str | None:
-    """Return what the settings of the runs say of W&B, the first that say something."""
+    """Return an entry of the W&B logger in the settings of the runs; the first run that has the entry counts."""
     loggers = [run.config.get("logger") for run in runs]
-    found = [logger[name] for logger in loggers if isinstance(logger, dict) and logger.get(name)]
-    return str(found[0]) if found else None
+    values = [logger[name] for logger in loggers if isinstance(logger, dict) and logger.get(name)]
+    return str(values[0]) if values else None

@@ -1,13 +1,14 @@
-"""``longlag report``: a page that compares what ran, from the run folders."""
+"""``longlag report``: a page that compares runs, from their folders."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from longlag.api.study import load_study
 from longlag.cli.arguments import CommandParser
-from longlag.cli.requests import RequestError
-from longlag.cli.studies import runs_in, warn
+from longlag.errors import RequestError
 from longlag.runs import RunRecord
 from longlag.runs.files import write_whole
+from longlag.terminal import print_warning
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -19,31 +20,31 @@ def run(arguments: Sequence[str]) -> int:
     """
     parser = CommandParser(
         "report",
-        "One HTML file that compares runs: a table to sort and filter, curves with bands over seeds, the error flow of"
-        " chosen runs, solve rates, parallel coordinates, differences in the settings. It needs no network and opens"
-        " with a double click. A run that is still going, or that failed, is shown as what it is.",
+        "Write one HTML file that compares runs: a table to sort and filter, curves with bands over seeds, the error"
+        " flow of chosen runs, solve rates, parallel coordinates, differences in the settings. The file needs no"
+        " network and opens with a double click. Unfinished and failed runs are shown with their state.",
         ["longlag report outputs/first", "longlag report outputs/first outputs/second --out both.html"],
     )
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a study, such as outputs/first, or a single run")
     parser.add_argument(
-        "--out", metavar="FILE", help="the page; FOLDER/report.html if not given, of several folders report.html here"
+        "--out", metavar="FILE", help="the page; default: FOLDER/report.html, or ./report.html for several folders"
     )
-    parser.add_argument("--png", metavar="DIR", help="also save the figures there, for a paper")
+    parser.add_argument("--png", metavar="DIR", help="also save the figures for a paper in this folder")
     options = parser.parse_args(list(arguments))
     page = _place(options.out, options.folders)
     if options.png is not None and Path(options.png).exists() and not Path(options.png).is_dir():
         raise RequestError(f"--png: {options.png} is a file; a folder is wanted")
-    records = runs_in(options.folders)
+    records = load_study(options.folders, print_warning).records
 
     from longlag.report.page import build_page
 
-    told: set[str] = set()
+    printed: set[str] = set()
 
     def warn_once(message: str) -> None:
-        """Say it, unless the page said it and the figures say it again."""
-        if message not in told:
-            told.add(message)
-            warn(message)
+        """Print a warning, once: the page and the figures read the same files."""
+        if message not in printed:
+            printed.add(message)
+            print_warning(message)
 
     text = build_page(records, warn_once)
     try:
@@ -57,10 +58,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _place(out: str | None, folders: Sequence[str]) -> Path:
-    """Return where the page goes.
+    """Return the path of the page.
 
     Raises:
-        RequestError: there is no such folder, or it is one.
+        RequestError: the folder is missing, or the path is a folder.
 
     """
     if out is None:

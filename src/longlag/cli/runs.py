@@ -1,15 +1,15 @@
-"""``longlag runs``: the table of what ran, from the run folders."""
+"""``longlag runs``: a table of runs, from their folders."""
 
 import csv
 import json
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
+from longlag.api.study import load_study
 from longlag.cli.arguments import CommandParser
-from longlag.cli.studies import runs_in
-from longlag.report.table import flat_row, print_runs
+from longlag.report.records import flat_row
+from longlag.report.table import print_runs
+from longlag.terminal import print_warning, stdout_console
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -21,17 +21,17 @@ def run(arguments: Sequence[str]) -> int:
     """
     parser = CommandParser(
         "runs",
-        "The table of the runs in one or several studies, and how often each setting was solved. A run that is still"
-        " going, or that failed, is shown as what it is.",
+        "Print a table of the runs in one or several studies, and how often each setting was solved. Unfinished and"
+        " failed runs are shown with their state.",
         ["longlag runs outputs/first", "longlag runs outputs/* --csv > runs.csv"],
     )
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a study, such as outputs/first, or a single run")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="all settings and figures of each run, as JSON")
-    form.add_argument("--csv", action="store_true", help="the same as CSV, a row a run")
+    form.add_argument("--json", action="store_true", help="print all settings and metrics of each run, as JSON")
+    form.add_argument("--csv", action="store_true", help="print the same as CSV, one row for each run")
     options = parser.parse_args(list(arguments))
-    found = runs_in(options.folders)
-    rows = [flat_row(record) for record in found] if options.json or options.csv else []
+    records = load_study(options.folders, print_warning).records
+    rows = [flat_row(record) for record in records] if options.json or options.csv else []
     if options.json:
         print(json.dumps(rows, indent=2, default=str))
     elif options.csv:
@@ -40,5 +40,5 @@ def run(arguments: Sequence[str]) -> int:
         writer.writeheader()
         writer.writerows(rows)
     else:
-        print_runs(found, Console() if sys.stdout.isatty() else Console(width=200))
+        print_runs(records, stdout_console())
     return 0

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import env_override
 from omegaconf import DictConfig
 from rich.console import Console
 
-from longlag.cli.configs import conf_dir, known_keys
-from longlag.cli.flags import flags_first
-from longlag.cli.requests import RequestError, explained
-from longlag.cli.session import begin, session
+from longlag.errors import RequestError
+from longlag.launch.session import begin, session
+from longlag.runs.provenance import COMMAND
+from longlag.settings.compose import conf_dir, known_keys
+from longlag.settings.hydra_flags import flags_first
+from longlag.settings.messages import explained
+from longlag.terminal import print_line, stdout_console
 
 if TYPE_CHECKING:
     from longlag.runs import RunRecord
@@ -36,10 +40,11 @@ def run(arguments: Sequence[str]) -> int:
     """
     current = begin(dry="--dry-run" in arguments)
     typed = [argument for argument in arguments if argument != "--dry-run"]
+    command = {COMMAND: shlex.join(["longlag", "train", *arguments])}  # for the status of each run, wherever it runs
     try:
-        with _as_hydra_sees_it(flags_first(typed)), _sigterm_as_interrupt(), current.closing:
+        with env_override(command), _as_hydra_sees_it(flags_first(typed)), _sigterm_as_interrupt(), current.closing:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
-        current.found = None if current.study is None else _found(current.study)
+        current.best = None if current.study is None else _best(current.study)
     except RequestError:
         raise
     except SystemExit as error:  # Hydra's argument parser, the look ahead at a grid, or the first failure
@@ -57,47 +62,43 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _job(config: DictConfig) -> float | None:
-    """Run one job; what goes wrong is in its folder or in the session, so that a grid goes on.
+    """Run one job: the one of the command, or one that another launcher hands over.
 
     Returns:
-        What a search makes small; ``None`` if the run has not ended.
+        The figure that a search makes small; ``None`` if the run has not ended.
 
     Raises:
-        SystemExit: it failed, and ``fail_fast`` is set.
+        SystemExit: the job failed, and ``fail_fast`` is set.
 
     """
-    from longlag.cli.jobs import Job
-    from longlag.cli.objective import objective
+    from longlag.launch.batch import Batch
 
-    current, console = session(), Console(stderr=True)
-    place = f"[{len(current.started) + 1}/{current.jobs}] " if current.jobs > 1 else ""
-    failed, value = False, None
-    try:
-        own = HydraConfig.get()
-        job = Job.composed(config, own, own.overrides.task)
-        if current.dry:
-            from longlag.cli.forecast import print_forecast
-
-            job.rehearse()
-            print_forecast([job])
-            return None
-        current.folders[job.folder.path] = None
-        repeated = job.folder.path in current.started
-        current.started.append(job.folder.path)
-        if repeated:
-            console.print(f"{place}the same run as one before in this grid: {job.folder.path.name}", markup=False)
-        else:
-            failed = job.run(console, place).state == "failed"
-        value = objective(job.folder)
-    except RequestError as error:
-        if current.here and current.jobs == 1:
-            current.refused = error
-        else:
-            failed = True
-            console.print(f"{place}longlag: {error}", highlight=False, markup=False, soft_wrap=True)
-    if failed and config.fail_fast:
+    if session().dry:
+        _forecast(config)
+        return None
+    batch = Batch(Console(stderr=True))
+    queued = batch.take(config)
+    if queued is not None:
+        batch.run(queued)
+    if batch.failed_fast:
         raise SystemExit(1)
+    value: float | None = batch.returns[0].return_value
     return value
+
+
+def _forecast(config: DictConfig) -> None:
+    """Check the one job of a dry run, and print its forecast."""
+    from longlag.jobs.job import Job
+    from longlag.launch.forecast import print_forecast
+
+    hydra_node = HydraConfig.get()
+    try:
+        job = Job.composed(config, hydra_node, hydra_node.overrides.task)
+        job.build()
+    except RequestError as error:
+        session().refused = error
+    else:
+        print_forecast([job])
 
 
 def _report(typed: Sequence[str]) -> int:
@@ -109,36 +110,36 @@ def _report(typed: Sequence[str]) -> int:
     from longlag.runs import read_run
 
     records = {path: read_run(path) for path in folders}
-    found = [record for record in records.values() if record is not None]
-    output = Console() if sys.stdout.isatty() else Console(width=200)
-    if found:
-        print_runs(found, output)
+    ran = [record for record in records.values() if record is not None]
+    output = stdout_console()
+    if ran:
+        print_runs(ran, output)
         place = os.path.commonpath([str(path) for path in folders])
-        output.print(f"\nruns: {place}", highlight=False, markup=False, soft_wrap=True)
-    if session().found is not None:
-        output.print(f"best: {session().found}", highlight=False, markup=False, soft_wrap=True)
+        print_line(output, f"\nruns: {place}")
+    if session().best is not None:
+        print_line(output, f"best: {session().best}")
     missing = [path for path, record in records.items() if record is None or not record.status.finished]
     if len(folders) > 1 and missing:
-        output.print(f"\nnot ended: {len(missing)} of {len(folders)} runs", highlight=False)
+        print_line(output, f"\nnot ended: {len(missing)} of {len(folders)} runs")
         for path in missing:
-            output.print(f"  {path.name}: {_why(records[path])}", highlight=False, markup=False, soft_wrap=True)
+            print_line(output, f"  {path.name}: {_why(records[path])}")
         command = shlex.join(["longlag", "train", *typed])
-        output.print(f"this goes on with them: {command}", highlight=False, markup=False, soft_wrap=True)
+        print_line(output, f"this goes on with them: {command}")
     return 1 if missing else 0
 
 
-def _found(study: Path) -> str | None:
-    """Return in a line what a search has found, as its sweeper wrote it down; ``None`` if it has not."""
+def _best(study: Path) -> str | None:
+    """Return the best settings of a search in a line, as its sweeper has written them; ``None`` if it has not."""
     import yaml
 
     try:
-        found = yaml.safe_load((study / "optimization_results.yaml").read_text())
+        results = yaml.safe_load((study / "optimization_results.yaml").read_text())
     except FileNotFoundError:
         return None
-    if "best_params" not in found:
+    if "best_params" not in results:
         return str(study / "optimization_results.yaml")
-    settings = " ".join(f"{key}={value}" for key, value in found["best_params"].items())
-    return f"{settings} with {found['best_value']:,.0f} training sequences"
+    settings = " ".join(f"{key}={value}" for key, value in results["best_params"].items())
+    return f"{settings} with {results['best_value']:,.0f} training sequences"
 
 
 def _why(record: "RunRecord | None") -> str:

@@ -1,33 +1,34 @@
-"""What every cell must keep to."""
+"""The contract of every cell, as checks."""
 
 import torch
 from torch import Tensor
 
-from longlag.conformance.result import Check, leaves, replaced
-from longlag.conformance.specimen import Specimen, off_by
+from longlag.cells.state import leaves, replaced
+from longlag.conformance.cell_under_test import CellUnderTest, relative_error
+from longlag.conformance.result import Check
 from longlag.engine.eager import unroll
 
-EXACT = 1e-10  # relative, for float64 figures that differ by the order of a few hundred roundings
+EXACT = 1e-10  # relative, for float64 figures that differ by the order of a few hundred sums
 
 
 class Contract:
-    """The checks that no cell can be excused from.
+    """The checks that apply to every cell.
 
     Args:
         cells: the cell under test.
 
     """
 
-    def __init__(self, cells: Specimen) -> None:
+    def __init__(self, cells: CellUnderTest) -> None:
         self.cells = cells
 
     def checks(self) -> list[Check]:
-        """Return the checks by their names."""
+        """Return the checks with their names."""
         return [
             ("shapes", self._shapes),
             ("types and devices", self._moves),
             ("the same twice", self._repeats),
-            ("each sequence for itself", self._batch),
+            ("sequences are independent", self._batch),
             ("a sequence in two parts", self._split),
             ("gradient", self._gradient),
             ("long sequence, T=1000", self._long),
@@ -35,17 +36,17 @@ class Contract:
 
     def _shapes(self) -> tuple[bool, str]:
         cell = self.cells.fresh()
-        good, said = True, ""
-        for B in (0, 1, 3):  # a device may get no sequence at all
+        good, shown = True, ""
+        for B in (0, 1, 3):  # a device may get no sequence
             start = cell.initial_state(B)
             h, c = cell(self.cells.inputs(B, 1, torch.float32)[:, 0], start)
             shapes = [tuple(leaf.shape) for leaf in leaves((h, c))]
             good &= shapes[0] == (B, cell.hidden_size) and all(shape[0] == B for shape in shapes)
             good &= len(shapes) == len(leaves(start))
-            said = f"h {shapes[0]}, c {' '.join(map(str, shapes[1:]))}"
+            shown = f"h {shapes[0]}, c {' '.join(map(str, shapes[1:]))}"
         if not getattr(cell, "has_cell_state", True) and not (isinstance(c, Tensor) and torch.equal(h, c)):
-            return False, f"{said}; it claims no cell state, so h should be returned twice"
-        return good, f"{said} for B=3"
+            return False, f"{shown}; the cell claims no cell state, so it should return h twice"
+        return good, f"{shown} for B=3"
 
     def _moves(self) -> tuple[bool, str]:
         devices = ["meta", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -56,15 +57,15 @@ class Contract:
                 outputs, state = unroll(cell, x)
                 for leaf in (outputs, *leaves(state)):
                     if leaf.dtype not in (dtype, dtype.to_complex()) or leaf.device.type != device:
-                        return False, f"{leaf.dtype} on {leaf.device.type} where the cell is {dtype} on {device}"
+                        return False, f"{leaf.dtype} on {leaf.device.type} but the cell is {dtype} on {device}"
         self._autocast()
         return True, f"float32, float64 and bf16-mixed, cpu and {' and '.join(devices)}"
 
     def _autocast(self) -> None:
-        """Take two steps under automatic mixed precision, there and back.
+        """Take two steps under automatic mixed precision, forward and backward.
 
         Raises:
-            ArithmeticError: what comes of it is not finite.
+            ArithmeticError: an output, a state or a gradient is not finite.
 
         """
         x = self.cells.inputs(2, 2, torch.float32).requires_grad_()
@@ -82,16 +83,18 @@ class Contract:
             spoilt = x.clone()
             spoilt[0] = float("nan")
             others, _ = unroll(cell, spoilt)
-        off = off_by(together, alone)
+        off = relative_error(together, alone)
         leak = not torch.equal(others[1:], together[1:])
-        return off < EXACT and not leak, f"off by {off:.0e}" + ("; a nan in one reaches another" if leak else "")
+        return off < EXACT and not leak, f"off by {off:.0e}" + (
+            "; a nan in one sequence reaches another" if leak else ""
+        )
 
     def _repeats(self) -> tuple[bool, str]:
         first, second = self.cells.fresh(), self.cells.fresh()
         if any(not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)):
-            return False, "the same seed gives other weights"
+            return False, "the same seed gives different weights"
         x = self.cells.inputs(3, 9, torch.float32)
-        given = x.clone()
+        original = x.clone()
         before = torch.get_rng_state()
         with torch.no_grad():
             same = torch.equal(unroll(first, x)[0], unroll(second, x)[0])
@@ -102,7 +105,7 @@ class Contract:
             cell(x[:2, 0].double(), state)
         changed = not all(map(torch.equal, leaves(state), kept))
         wrong = "draws random numbers in its steps" if drawn else "overwrites the state" if changed else ""
-        wrong = wrong or ("overwrites its input" if not torch.equal(x, given) else "")
+        wrong = wrong or ("overwrites its input" if not torch.equal(x, original) else "")
         return same and not wrong, wrong or ("bit for bit" if same else "differs")
 
     def _split(self) -> tuple[bool, str]:
@@ -110,17 +113,19 @@ class Contract:
         off = 0.0
         with torch.no_grad():
             whole, end = unroll(cell, x)
-            starts = [(k, *unroll(cell, x[:, :k])) for k in (1, 7, 19)]  # all of them first: the state is all there is
+            starts = [
+                (k, *unroll(cell, x[:, :k])) for k in (1, 7, 19)
+            ]  # all starts first, so that only the state can carry information
             for k, first, state in starts:
                 second, last = unroll(cell, x[:, k:], state)
-                off = max(off, off_by(whole, torch.cat([first, second], dim=1)))
-                off = max(off, *(off_by(a, b) for a, b in zip(leaves(end), leaves(last), strict=True)))
+                off = max(off, relative_error(whole, torch.cat([first, second], dim=1)))
+                off = max(off, *(relative_error(a, b) for a, b in zip(leaves(end), leaves(last), strict=True)))
         return off < EXACT, f"off by {off:.0e}"
 
     def _gradient(self) -> tuple[bool, str]:
-        """Compare with differences, over the input, the state and the parameters, along random directions.
+        """Compare with finite differences along random directions of the input, the state and the parameters.
 
-        Where the gradient is cut on purpose, only what carries the memory counts of the state.
+        If the cell cuts its gradient on purpose, only the memory counts of the state.
         """
         cell, state = self.cells.running()
         truncated = getattr(cell, "truncated", False)
@@ -131,17 +136,17 @@ class Contract:
         parts = [leaf.detach().clone().requires_grad_() for leaf in unique]
         x = self.cells.inputs(2, 1)[:, 0].requires_grad_()
 
-        def step(x: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
-            changed = dict(zip(map(id, unique), given, strict=False))
-            bound = dict(zip(names, given[len(unique) :], strict=True))
+        def step(x: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
+            changed = dict(zip(map(id, unique), values, strict=False))
+            bound = dict(zip(names, values[len(unique) :], strict=True))
             after = torch.func.functional_call(cell, bound, (x, replaced(state, changed)))
             return tuple({id(leaf): leaf for leaf in leaves(after)}.values())
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)  # gradcheck draws its directions
             right = torch.autograd.gradcheck(step, (x, *parts, *weights), fast_mode=True)
-        cut = ", those left that are not cut on purpose" if truncated else ""
-        return right, f"as by differences, in {1 + len(parts) + len(weights)} tensors{cut}"
+        cut = "; the paths that the cell cuts on purpose are left out" if truncated else ""
+        return right, f"equals finite differences, in {1 + len(parts) + len(weights)} tensors{cut}"
 
     def _long(self) -> tuple[bool, str]:
         cell = self.cells.fresh()
@@ -153,5 +158,5 @@ class Contract:
         with torch.no_grad():
             other, _ = unroll(cell, self.cells.inputs(2, 3, torch.float32) + 1)
         if torch.equal(other, outputs[:, :3]):
-            return False, "the input makes no difference"
-        return finite, "all finite, the gradient too" if finite else "not all finite"
+            return False, "the outputs do not depend on the input"
+        return finite, "outputs, states and gradients are finite" if finite else "not all finite"

@@ -1,30 +1,32 @@
-"""What a cell is in figures: its size, its state, the gradient that reaches the early inputs, its time per step."""
+"""The figures of a cell: its parameters, its state, its early gradient, its time per step."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from longlag.conformance.result import leaves, replaced
-from longlag.conformance.specimen import Specimen
+from longlag.cells.state import leaves, replaced
+from longlag.conformance.cell_under_test import CellUnderTest
 from longlag.engine.eager import unroll
+from longlag.flow.early_gradient import PROBE_SIZE, early_gradient
 from longlag.model import SequenceModel
+from longlag.task import Task
 
 LAGS = (60, 1000)
 
 
 @dataclass(frozen=True)
 class Measures:
-    """A cell in figures.
+    """The figures of a cell.
 
     Args:
-        parameters: how many it has, without a readout.
-        state: numbers that are carried from one step to the next, per hidden unit; after 60 steps if it grows.
-        early_gradients: at initialisation, for the lags ``LAGS``: see :func:`early_gradient`.
+        parameters: the number of its parameters, without a readout.
+        state: the numbers that it carries to the next step, per hidden unit; after 60 steps if the state grows.
+        early_gradients: before training, for the lags ``LAGS``.
         step_us: microseconds per step, forward and backward, of the eager loop over 60 steps with 32 sequences, on one
-            thread; the least of five.
+            thread; the shortest of five runs.
 
     """
 
@@ -34,41 +36,29 @@ class Measures:
     step_us: float
 
 
-def measure(make: Callable[[], Any], input_size: int) -> Measures:
-    """Measure a cell; its weights are those of seed 0.
+def measure(make: Callable[[], Any], tasks: Sequence[Task]) -> Measures:
+    """Measure a cell with the weights of seed 0.
 
     Args:
-        make: makes it.
-        input_size: I.
+        make: makes the cell.
+        tasks: one task with each lag of ``LAGS``, for the early gradients.
 
     """
-    cell = Specimen(make, input_size).fresh()
+    input_size = tasks[0].input_size
+    cell = CellUnderTest(make, input_size).fresh()
     return Measures(
         parameters=sum(p.numel() for p in cell.parameters()),
         state=carried(cell, input_size) / cell.hidden_size,
-        early_gradients=tuple(early_gradient(make, input_size, T) for T in LAGS),
+        early_gradients=tuple(_early_gradient(make, task) for task in tasks),
         step_us=_step_us(cell, input_size),
     )
 
 
-def early_gradient(make: Callable[[], Any], input_size: int, T: int) -> float:
-    """Return the mean absolute gradient of the summed outputs with respect to the input at t=0, in float64.
-
-    The outputs are two, read linearly from the last hidden state; the inputs are eight sequences of ``T`` steps of
-    standard normal noise.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = SequenceModel(make(), 2).double()
-        x = torch.randn(8, T, input_size, dtype=torch.float64, requires_grad=True)
-    model(x).sum().backward()
-    return 0.0 if x.grad is None else x.grad[:, 0].abs().mean().item()
-
-
 def carried(cell: Any, input_size: int) -> int:
-    """Return how many real numbers of its state a sequence's next step reads, after 60 steps.
+    """Return the number of real numbers of the state of a sequence that the next step reads, after 60 steps.
 
-    A part of the state is read if a change of it changes what follows; a gradient would miss what is cut on purpose.
+    A step reads a part of the state if a change of the part changes its result. A gradient would miss the parts that a
+    cell cuts on purpose.
     """
     x = torch.randn(1, 61, input_size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -82,10 +72,19 @@ def carried(cell: Any, input_size: int) -> int:
     return read
 
 
+def _early_gradient(make: Callable[[], Any], task: Task) -> float:
+    """Return the early gradient of a run with seed 0, before training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = SequenceModel(make(), task.output_size, readout=task.readout)
+    batch = task.draw("probe", 0, PROBE_SIZE)
+    return early_gradient(model, batch.inputs, batch.lengths, batch.mask)
+
+
 def _step_us(cell: Any, input_size: int) -> float:
     x = torch.randn(32, 60, input_size, generator=torch.Generator().manual_seed(0)).requires_grad_()
     best, threads = float("inf"), torch.get_num_threads()
-    torch.set_num_threads(1)  # more of them only get in each other's way with so little to do
+    torch.set_num_threads(1)  # with so little work, more threads only slow each other
     try:
         for _ in range(5):
             start = time.perf_counter()

@@ -1,25 +1,23 @@
-"""What a check finds, and making checks one after the other."""
+"""The result of a check, and running checks one after the other."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import Literal
 
 Verdict = Literal["pass", "fail", "does not apply"]
 
-#: A name, and a function that says whether the check is passed, and the figure that decided.
+#: A name, and a function that returns whether the cell passes, and the figure that decides.
 Check = tuple[str, Callable[[], tuple[bool, str]]]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found.
+    """The result of a check.
 
     Args:
-        name: what is checked.
+        name: the property that the check tests.
         verdict: pass, fail, or does not apply.
-        figure: the figure that decided, or the reason why the check does not apply.
+        figure: the figure that decides, or the reason why the check does not apply.
 
     """
 
@@ -29,11 +27,11 @@ class Result:
 
 
 class DoesNotApplyError(Exception):
-    """A check makes no sense for this cell; the message says why."""
+    """A check does not apply to this cell; the message is the reason."""
 
 
-def made(checks: Iterable[Check]) -> Iterator[Result]:
-    """Make the checks one after the other and yield what each found; one that raises has failed."""
+def run_checks(checks: Iterable[Check]) -> Iterator[Result]:
+    """Run the checks one after the other and yield their results; a check that raises an exception fails."""
     for name, check in checks:
         try:
             passed, figure = check()
@@ -43,15 +41,3 @@ def made(checks: Iterable[Check]) -> Iterator[Result]:
         except Exception as error:
             verdict, figure = "fail", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         yield Result(name, verdict, figure)
-
-
-def leaves(state: Any) -> list[Tensor]:
-    """Return the tensors in a state or a memory, however it is nested."""
-    return [state] if isinstance(state, Tensor) else [leaf for part in state for leaf in leaves(part)]
-
-
-def replaced(state: Any, by: dict[int, Tensor]) -> Any:
-    """Return a state with some of its tensors, named by their ids, replaced."""
-    if isinstance(state, Tensor):
-        return by.get(id(state), state)
-    return tuple(replaced(part, by) for part in state)

@@ -1,44 +1,58 @@
-"""How a cell is run over time: the eager loop is the reference, and every other way must give its numbers."""
+"""How a cell is run over time: the eager loop is the reference, and every other engine gives its numbers."""
 
-from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
-
-from longlag.cells import Cell
-from longlag.engine import compiled, eager, native, scan, torch_modules, triton
 from longlag.engine.auto import Auto
+from longlag.engine.base import Engine, Used
+from longlag.engine.compiled import Compiled
+from longlag.engine.eager import Eager
+from longlag.engine.native import Native
+from longlag.engine.scan import Scan
+from longlag.engine.torch_modules import TorchModules, from_torch, to_torch
+from longlag.engine.triton import Triton
 
-#: ``unroll(cell, x [B, T, I], state or None) -> (outputs [B, T, H], final state)``
-Unroll = Callable[..., tuple[Tensor, Any]]
-
-
-#: Each engine is a module with ``check(cell)``, which refuses a cell that it cannot run, and ``unroll``.
-_ENGINES = {
-    "eager": eager,
-    "native": native,
-    "torch": torch_modules,
-    "scan": scan,
-    "compiled": compiled,
-    "triton": triton,
-}
+#: The engines that ``engine=`` knows by name, beside ``auto``.
+ENGINES: tuple[Engine, ...] = (Eager(), Native(), TorchModules(), Scan(), Compiled(), Triton())
 
 
-def engine_for(name: str, cell: Cell) -> Unroll:
-    """Return the engine ``name`` for a cell; ``auto`` takes the fastest, see :class:`longlag.engine.auto.Auto`.
+def engine_for(engine: str | Engine, cell: Any) -> Engine:
+    """Return an engine that can run a cell; ``auto`` takes the fastest at each call.
+
+    Args:
+        engine: the name of an engine, or an engine.
+        cell: the cell.
 
     Raises:
-        ValueError: there is no such engine, or it cannot run this cell.
+        ValueError: there is no such engine, or it cannot run this cell here.
 
     """
-    if name == "auto":
+    if engine == "auto":
         return Auto()
-    if name not in _ENGINES:
-        raise ValueError(f"engine must be one of auto, {', '.join(_ENGINES)}; got {name!r}")
-    engine = _ENGINES[name]
-    engine.check(cell)
-    unroll: Unroll = engine.unroll
-    return unroll
+    known = {each.name: each for each in ENGINES}
+    if isinstance(engine, str):
+        if engine not in known:
+            raise ValueError(f"engine must be one of auto, {', '.join(known)}; got {engine!r}")
+        engine = known[engine]
+    if not isinstance(engine, Engine):
+        raise ValueError(f"engine must be a name or a longlag.engine.Engine, got {type(engine).__name__}")
+    if (why := engine.refusal(cell)) is not None:
+        raise ValueError(why)
+    engine.prepare(cell)
+    return engine
 
 
-__all__ = ["Unroll", "engine_for"]
+__all__ = [
+    "ENGINES",
+    "Auto",
+    "Compiled",
+    "Eager",
+    "Engine",
+    "Native",
+    "Scan",
+    "TorchModules",
+    "Triton",
+    "Used",
+    "engine_for",
+    "from_torch",
+    "to_torch",
+]

@@ -1,57 +1,74 @@
-"""The fastest way to run a cell that gives what is wanted, chosen by the cell and by the inputs."""
+"""The fastest engine that runs a cell as it is asked for, chosen at each call."""
 
 import logging
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from longlag.cells import Cell, State
-from longlag.engine import eager, native, scan, torch_modules
-from longlag.engine.native import NoLibraryError
+from longlag.cells import State
+from longlag.engine.base import Engine, Used
+from longlag.engine.eager import Eager
+from longlag.engine.native import Native, NoLibraryError
+from longlag.engine.scan import Scan
+from longlag.engine.torch_modules import TorchModules
 
 _log = logging.getLogger("longlag")
+_NATIVE, _TORCH, _SCAN, _EAGER = Native(), TorchModules(), Scan(), Eager()
 _SCANNED = 2**21  # numbers of all states: beyond, on a CPU, the rounds of the scan cost more than the loop's many steps
 
 
-class Auto:
-    """An engine that is another one from call to call; which is said in the log.
+class Auto(Engine):
+    """An engine that passes each call on to another one, and logs which one.
 
-    - on the CPU, in float32 or float64: ``native``, where it has the cell and can be built;
+    - on the CPU, in float32 or float64: ``native``, where it runs the cell and can be built;
     - otherwise ``torch``, where PyTorch has a fused module, and no precision is mixed on a CPU;
     - ``scan`` for a cell that is linear in its state, where that pays;
     - the eager loop for all else.
     """
 
+    name = "auto"
+
     def __init__(self) -> None:
-        self.used: str | None = None
-        """The engine of the latest call, and why it is not a faster one."""
+        self._used: Used | None = None
 
-    def __call__(self, cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Run ``cell`` over the sequences ``x`` [B, T, I]; see :func:`longlag.engine.eager.unroll`."""
-        name, engine, why = _chosen(cell, x)
-        used = f"{name}{why}"
-        if used != self.used:
-            self.used = used
+    @property
+    def level(self) -> str | None:
+        """The processor instructions of the latest call, where the engine has a choice."""
+        return None if self._used is None else self._used.level
+
+    @property
+    def used(self) -> Used | None:
+        """Which engine ran in the latest call; ``None`` before the first."""
+        return self._used
+
+    def fits(self, cell: Any) -> bool:
+        """Return ``True``."""
+        return True
+
+    def unroll(self, cell: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run a cell over sequences; see :meth:`Engine.unroll`."""
+        engine, why = _fastest(cell, x)
+        used = Used(engine.name, engine.level, why)
+        if used != self._used:
+            self._used = used
             _log.info("engine=auto runs %s by %s", type(cell).__name__, used)
-        unrolled: tuple[Tensor, State] = engine.unroll(cell, x, state)
-        return unrolled
+        return engine.unroll(cell, x, state)
 
 
-def _chosen(cell: Any, x: Tensor) -> tuple[str, ModuleType, str]:
-    """Return the name of an engine, the engine, and why it is not a faster one."""
+def _fastest(cell: Any, x: Tensor) -> tuple[Engine, str | None]:
+    """Return an engine, and why it is not a faster one where the machine is the reason."""
     mixed = torch.is_autocast_enabled(x.device.type)
-    on_cpu, why = x.device.type == "cpu", ""
-    if native.fits(cell) and not mixed and native.refusal(x) is None:
+    on_cpu, why = x.device.type == "cpu", None
+    if not mixed and _NATIVE.refusal(cell, x) is None:
         try:
-            native.load(cell, x.dtype)
+            _NATIVE.prepare(cell, x.dtype)
         except NoLibraryError as error:
-            why = f": {error}"
+            why = str(error)
         else:
-            return "native", native, f" ({native.level()})"
-    if torch_modules.fits(cell) and not (mixed and on_cpu):
-        return "torch", torch_modules, why
-    if scan.fits(cell) and not (on_cpu and x.shape[0] * x.shape[1] * cell.hidden_size > _SCANNED):
-        return "scan", scan, why
-    return "eager", eager, why
+            return _NATIVE, None
+    if _TORCH.fits(cell) and not (mixed and on_cpu):
+        return _TORCH, why
+    if _SCAN.fits(cell) and not (on_cpu and x.shape[0] * x.shape[1] * cell.hidden_size > _SCANNED):
+        return _SCAN, why
+    return _EAGER, why

@@ -4,19 +4,30 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, State
+from longlag.engine.base import Engine
 
 
-def check(cell: Cell) -> None:
-    """Refuse no cell."""
+class Eager(Engine):
+    """The eager loop, which runs any cell on any device in any precision."""
+
+    name = "eager"
+
+    def fits(self, cell: Cell) -> bool:
+        """Return ``True``."""
+        return True
+
+    def unroll(self, cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run a cell over sequences; see :meth:`Engine.unroll`."""
+        return unroll(cell, x, state)
 
 
 def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-    """Run ``cell`` over the sequences ``x``.
+    """Run a cell over sequences.
 
     Args:
         cell: any cell.
         x: inputs [B, T, I].
-        state: where to start; the cell's initial state if none is given.
+        state: the state before the first step; the cell's initial state by default.
 
     Returns:
         The hidden states of all steps [B, T, H], and the final state.

@@ -1,8 +1,8 @@
 """The parallel form of the cells that are linear in their state: all steps at once, in about 2 log₂ T rounds.
 
 Two steps of m' = a ⊙ m + b make one step of the same kind: first (a₁, b₁), then (a₂, b₂) is (a₂ ⊙ a₁, a₂ ⊙ b₁ + b₂). So
-the steps are joined in pairs, the sequence of half the length is solved, and the memories in between follow. Nothing is
-divided by, so a gate that shuts does no harm. For the gradient a and m are kept, no more than the eager loop keeps.
+the scan joins the steps in pairs, solves the sequence of half the length, and computes the memories in between. It
+never divides, so a gate that shuts does no harm. For the gradient it keeps a and m, no more than the eager loop keeps.
 """
 
 from typing import Any, cast
@@ -12,52 +12,41 @@ from torch import Tensor
 
 from longlag.cells import Cell, State
 from longlag.cells.linear import LinearCell
+from longlag.engine.base import Engine
 
 
-def fits(cell: Cell) -> bool:
-    """Return whether a cell is linear in its state, with the step that is written for such cells."""
-    return isinstance(cell, LinearCell) and type(cell).forward is LinearCell.forward
+class Scan(Engine):
+    """All steps at once, for a cell that is linear in its state and has the step of :class:`LinearCell`."""
+
+    name = "scan"
+
+    def fits(self, cell: Any) -> bool:
+        """Return whether a cell is linear in its state, and its step is the one that is written for such cells."""
+        return isinstance(cell, LinearCell) and type(cell).forward is LinearCell.forward
+
+    def refusal(self, cell: Any, x: Tensor | None = None) -> str | None:
+        """Return why the engine cannot run a cell; see :meth:`Engine.refusal`."""
+        kind = type(cell).__name__
+        if not isinstance(cell, LinearCell):
+            return f"engine=scan runs the cells derived from LinearCell; {kind} is not one (engine=eager runs it)"
+        if not self.fits(cell):
+            return f"engine=scan runs affine and read alone; {kind} has a forward of its own (engine=eager runs it)"
+        return None
+
+    def unroll(self, cell: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run a cell over sequences; see :meth:`Engine.unroll`."""
+        return _unroll(cell, x, state)
 
 
-def check(cell: Cell) -> None:
-    """Check that a cell is linear in its state, and that its step is the one that is written for such cells.
-
-    Raises:
-        ValueError: it is not.
-
-    """
-    if not isinstance(cell, LinearCell):
-        raise ValueError(
-            f"engine=scan runs the cells derived from LinearCell; {type(cell).__name__} is not one "
-            "(engine=eager runs it)"
-        )
-    if type(cell).forward is not LinearCell.forward:
-        raise ValueError(
-            f"engine=scan runs affine and read alone; {type(cell).__name__} has a forward of its own "
-            "(engine=eager runs it)"
-        )
-
-
-def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-    """Run ``cell`` over the sequences ``x``, all steps at once.
-
-    Args:
-        cell: a cell that is linear in its state.
-        x: inputs [B, T, I].
-        state: where to start; the cell's initial state if none is given.
-
-    Returns:
-        The hidden states of all steps [B, T, H], and the final state.
-
-    """
+def _unroll(cell: Cell, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     assert isinstance(cell, LinearCell)
     if state is None:
         state = cell.initial_state(x.shape[0], device=x.device, dtype=x.dtype)
     start = cell.memory(state)  # [B, N]
-    x = x.transpose(0, 1).contiguous()  # [T, B, I]: with time first, all that the rounds touch is contiguous
+    x = x.transpose(0, 1).contiguous()  # [T, B, I]: with time first, the rounds read contiguous memory
     a, b = cell.affine(x)
     T, (B, N) = len(x), start.shape
-    # The loop carries the memory in the widest of the types, so the products are taken in it too
+    # The loop carries the memory in the widest of the types, so the scan computes in that type too
     kind = torch.promote_types(torch.promote_types(a.dtype, b.dtype), start.dtype)
     a = a.to(kind).expand(T, a.shape[-2] if a.dim() > 1 else 1, N)  # [T, B or 1, N]
     b = b.to(kind).expand(T, B, N)
@@ -82,7 +71,7 @@ def linear_recurrence(links: Tensor, b: Tensor, backwards: bool = False) -> Tens
 
 
 class _LinearRecurrence(torch.autograd.Function):
-    """The scan; its gradient is the scan the other way, so that no round of it need be kept."""
+    """The scan; its gradient is the scan the other way, so it need not keep its rounds."""
 
     @staticmethod
     def forward(links: Tensor, b: Tensor, backwards: bool) -> Tensor:
@@ -97,7 +86,7 @@ class _LinearRecurrence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        """Return dL/dlinks and dL/db; the latter is also the whole dL/dm, grad plus what the next steps send back."""
+        """Return dL/dlinks and dL/db; the latter is also the whole dL/dm: grad plus what the next steps send back."""
         links, m = ctx.saved_tensors
         error = linear_recurrence(links.conj(), grad, not ctx.backwards)
         sent, received = (m[1:], error[:-1]) if ctx.backwards else (m[:-1], error[1:])
@@ -107,7 +96,7 @@ class _LinearRecurrence(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, int | None, None], links: Tensor, b: Tensor, backwards: bool
     ) -> tuple[Tensor, int]:
-        """Put the axis that is mapped over behind that of time, where it is one more axis of the same kind."""
+        """Move the mapped axis behind the axis of time, where it is one more batch axis."""
         links, b = (
             part.unsqueeze(1) if axis is None else part.movedim(axis, 1)
             for part, axis in zip((links, b), in_dims, strict=False)
@@ -120,7 +109,7 @@ def _solve_in_place(links: Tensor, m: Tensor, backwards: bool) -> None:
     pairs, alone = divmod(len(m), 2)
     if not pairs:
         return
-    if backwards:  # the step without a partner, if there is one, is the one that is reached last: t = 0
+    if backwards:  # the step without a partner, if any, is the one reached last: t = 0
         earlier, later, between = m[alone + 1 :: 2], m[alone::2], m[1 - alone : -1 : 2]
         inside, outside = links[alone::2], links[1 - alone :: 2]
         chained = outside[alone:] * inside[:-1]

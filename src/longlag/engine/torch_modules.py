@@ -1,82 +1,83 @@
-"""PyTorch's fused modules as a way to run our cells, and the exact conversion of weights both ways.
+"""Run our cells by PyTorch's fused modules, and convert weights exactly both ways.
 
-PyTorch keeps the weights of ``x`` and of ``h`` apart and has a bias with each; the two are added, so the effective bias
+PyTorch keeps the weights of ``x`` and of ``h`` apart and has a bias with each; it adds the two, so the effective bias
 is their sum. Our cells have one weight over ``[h, x]`` and one bias.
 """
 
 import contextlib
-from collections.abc import Callable
-from typing import Any, get_args
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from longlag.cells import Cell, GRUCell, IRNNCell, LSTMCell, RNNCell, State
-from longlag.engine.allocator import keep_freed_memory
+from longlag.cells import Cell, GRUCell, State
+from longlag.engine.base import Engine
+from longlag.engine.kernel_cells import KERNEL_CELLS, kernel_cell
 
-Fused = LSTMCell | GRUCell | RNNCell | IRNNCell
-_FUSED = get_args(Fused)
-_MUCH = 2**19  # numbers in the hidden states of all steps: beyond, a call wants tens of megabytes
+#: ``nn.RNNBase.mode`` -> the fused function, and the module.
+_FUSED: dict[str, tuple[Any, Any]] = {
+    "LSTM": (torch.lstm, nn.LSTM),
+    "GRU": (torch.gru, nn.GRU),
+    "RNN_TANH": (torch.rnn_tanh, nn.RNN),
+    "RNN_RELU": (torch.rnn_relu, partial(nn.RNN, nonlinearity="relu")),
+}
+_CELLS = {entry.torch_mode: kind for kind, entry in KERNEL_CELLS.items() if entry.torch_mode is not None}
 #: weight_ih, weight_hh, bias_ih, bias_hh, as PyTorch names them
 Weights = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-def fits(cell: Cell) -> bool:
-    """Return whether PyTorch has a fused module for a cell; a subclass may compute something else, so it has none."""
-    return type(cell) in _FUSED
+class TorchModules(Engine):
+    """PyTorch's fused functions, with the weights of our cell; gradients reach them."""
+
+    name = "torch"
+
+    def fits(self, cell: Any) -> bool:
+        """Return whether PyTorch has a fused module for a cell; it has none for a subclass, which may differ."""
+        return _mode(cell) is not None
+
+    def refusal(self, cell: Any, x: Tensor | None = None) -> str | None:
+        """Return why the engine cannot run a cell; see :meth:`Engine.refusal`."""
+        if self.fits(cell):
+            return None
+        names = ", ".join(kind.__name__ for kind in _CELLS.values())
+        return f"engine=torch runs {names}; {type(cell).__name__} has no fused module (engine=eager runs it)"
+
+    def unroll(self, cell: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run a cell over sequences; see :meth:`Engine.unroll`."""
+        return _unroll(cell, x, state)
 
 
-def check(cell: Cell) -> None:
-    """Check that PyTorch has a fused module for a cell.
-
-    Raises:
-        ValueError: it has none.
-
-    """
-    if not fits(cell):
-        names = ", ".join(known.__name__ for known in _FUSED)
-        raise ValueError(f"engine=torch runs {names}; {type(cell).__name__} has no fused module (engine=eager runs it)")
-
-
-def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-    """Run ``cell`` over the sequences ``x`` with PyTorch's fused module; gradients reach the weights of the cell.
-
-    Args:
-        cell: an LSTM, GRU, RNN or IRNN cell of this package.
-        x: inputs [B, T, I].
-        state: where to start; the cell's initial state if none is given.
-
-    Returns:
-        The hidden states of all steps [B, T, H], and the final state.
-
-    """
+def _unroll(cell: Cell, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     if x.is_cuda:
         exact_as_products()
-    elif x.shape[0] * x.shape[1] * cell.hidden_size > _MUCH:
-        keep_freed_memory()
     if state is None:
         state = cell.initial_state(x.shape[0], device=x.device, dtype=x.dtype)
     weights = _torch_weights(cell)
     options = (True, 1, 0.0, False, False, True)  # biases, layers, dropout, training, bidirectional, batch first
     h = state[0][None].contiguous()  # [1, B, H]
-    if isinstance(cell, LSTMCell):
-        hidden, h, c = torch.lstm(x, (h, state[1][None].contiguous()), weights, *options)
+    fused, _ = _FUSED[_mode(cell) or ""]
+    if cell.has_cell_state:
+        hidden, h, c = fused(x, (h, state[1][None].contiguous()), weights, *options)
         return hidden, (h[0], c[0])
-    fused: Callable[..., tuple[Tensor, Tensor]] = (
-        torch.gru if isinstance(cell, GRUCell) else torch.rnn_relu if isinstance(cell, IRNNCell) else torch.rnn_tanh
-    )
     hidden, h = fused(x, h, weights, *options)
     return hidden, (h[0], h[0])
 
 
-def exact_as_products() -> None:
-    """Let cuDNN be as exact in float32 as PyTorch's own products are, in this process from now on.
+def _mode(cell: Cell) -> str | None:
+    """Return the mode of the fused module that computes what a cell does, if PyTorch has one."""
+    entry = kernel_cell(cell)
+    return None if entry is None else entry.torch_mode
 
-    Of itself it rounds what it multiplies to ten bits (TF32), where products do that only if they are told to, by
-    ``torch.set_float32_matmul_precision``. It must last until the way back, which does the same. Whoever uses PyTorch's
-    newer settings, ``fp32_precision``, has said what is wanted: they are left as they are.
+
+def exact_as_products() -> None:
+    """Make cuDNN as exact in float32 as PyTorch's own products are, in this process from now on.
+
+    By default cuDNN rounds factors to ten bits (TF32), while products do so only where
+    ``torch.set_float32_matmul_precision`` allows it. The setting must last until the way back, which computes the same
+    way. PyTorch's newer settings, ``fp32_precision``, are left alone: whoever uses them has chosen.
     """
-    with contextlib.suppress(RuntimeError):  # of the newer settings and the older ones one may be read
+    with contextlib.suppress(RuntimeError):  # a process may read the newer settings or the older ones, not both
         if torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32:
             torch.backends.cudnn.allow_tf32 = False
 
@@ -88,15 +89,10 @@ def to_torch(cell: Cell) -> nn.RNNBase:
         ValueError: PyTorch has no module for this cell.
 
     """
-    check(cell)
-    sizes: dict[str, Any] = {"input_size": cell.input_size, "hidden_size": cell.hidden_size, "batch_first": True}
-    module: nn.RNNBase
-    if isinstance(cell, LSTMCell):
-        module = nn.LSTM(**sizes)
-    elif isinstance(cell, GRUCell):
-        module = nn.GRU(**sizes)
-    else:
-        module = nn.RNN(**sizes, nonlinearity="relu" if isinstance(cell, IRNNCell) else "tanh")
+    if (why := TorchModules().refusal(cell)) is not None:
+        raise ValueError(why)
+    _, make = _FUSED[_mode(cell) or ""]
+    module: nn.RNNBase = make(cell.input_size, cell.hidden_size, batch_first=True)
     weights = [part.detach() for part in _torch_weights(cell)]
     module.to(weights[0])
     with torch.no_grad():
@@ -116,16 +112,10 @@ def from_torch(module: nn.RNNBase) -> Cell:
     """
     if module.num_layers != 1 or module.bidirectional or not module.bias or module.proj_size:
         raise ValueError("one layer, one direction, biases and no projection are wanted; a stack is several cells")
-    I, H = module.input_size, module.hidden_size  # noqa: E741 -- the field's names
-    cell: Fused
-    if isinstance(module, nn.LSTM):
-        cell = LSTMCell(I, H)
-    elif isinstance(module, nn.GRU):
-        cell = GRUCell(I, H)
-    elif isinstance(module, nn.RNN):
-        cell = IRNNCell(I, H) if module.nonlinearity == "relu" else RNNCell(I, H)
-    else:
+    if module.mode not in _CELLS:
         raise ValueError(f"an nn.LSTM, nn.GRU or nn.RNN is wanted, got {type(module).__name__}")
+    H = module.hidden_size
+    cell: Any = _CELLS[module.mode](module.input_size, H)
     w_ih, w_hh = (getattr(module, name).detach() for name in ("weight_ih_l0", "weight_hh_l0"))
     b_ih, b_hh = (getattr(module, name).detach() for name in ("bias_ih_l0", "bias_hh_l0"))
     cell.to(w_ih)
@@ -137,12 +127,12 @@ def from_torch(module: nn.RNNBase) -> Cell:
             for layer, weight, bias in ((cell.U, w_ih, b_ih), (cell.V, w_hh, b_hh)):
                 layer.weight.copy_(weight[rows:])
                 layer.bias.copy_(bias[rows:])
-    return cell
+    made: Cell = cell
+    return made
 
 
-def _torch_weights(cell: Cell) -> Weights:
-    """Return the weights of a cell as PyTorch packs them, with a way for the gradient back."""
-    assert isinstance(cell, Fused)
+def _torch_weights(cell: Any) -> Weights:
+    """Return the weights of a cell as PyTorch packs them; gradients flow back to them."""
     H, W = cell.hidden_size, cell.W
     w_hh, w_ih = W.weight[:, :H], W.weight[:, H:]
     b_ih: Tensor = W.bias

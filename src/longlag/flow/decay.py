@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 def half_life(factor: float) -> float:
-    """Return after how many steps a half is left, if each multiplies by ``factor``; ``inf`` if it does not fall.
+    """Return the number of steps that halve a value which each step multiplies by ``factor``: ln ½ / ln factor.
 
-    ln ½ / ln factor; 0 where the factor is 0.
+    ``inf`` for a factor of at least 1, and 0 for a factor of 0.
     """
     if factor >= 1:
         return math.inf
@@ -17,16 +17,16 @@ def half_life(factor: float) -> float:
 
 
 def decay(log10_norms: Tensor) -> float | None:
-    """Return the factor per step by which gradients change on their way back, e^slope of a straight line.
+    """Return the factor per step by which gradients change on their way back, 10^slope of a straight line.
 
-    The line is fitted by least squares to the mean log10 norm over the sequences, against the lag, over the lags that
-    at least half of the sequences reach.
+    Least squares fit the line to the mean log10 norm over the sequences, against the lag, over the lags that at least
+    half of the sequences reach.
 
     Args:
-        log10_norms: by lag, [K, B], with nan where a sequence does not reach back so far.
+        log10_norms: by lag, [K, B]; nan beyond the first step of a sequence.
 
     Returns:
-        ``None`` where fewer than two lags have a gradient that is not 0.
+        ``None`` if fewer than two lags have a gradient other than 0.
 
     """
     reached = (~log10_norms.isnan()).sum(1) * 2 >= log10_norms.shape[1]

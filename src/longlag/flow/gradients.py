@@ -9,15 +9,15 @@ from torch import Tensor
 def gradients(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], errors: Sequence[Tensor] | None = None
 ) -> list[Tensor]:
-    """Return the gradients of the outputs, each times its error; zeros where there is no way from an input.
+    """Return the gradients of the outputs, each times its error; zeros for an input that no output depends on.
 
     Args:
-        outputs: what is derived.
-        inputs: with respect to what.
-        errors: of the shapes of the outputs; none are needed for scalars.
+        outputs: the tensors to differentiate.
+        inputs: the tensors with respect to which.
+        errors: one of the shape of each output; scalars need none.
 
     """
-    reached = [x for x in inputs if x.requires_grad]
-    found = iter(torch.autograd.grad(outputs, reached, errors, retain_graph=True, allow_unused=True))
-    taken = [next(found) if x.requires_grad else None for x in inputs]
-    return [torch.zeros_like(x) if grad is None else grad for x, grad in zip(inputs, taken, strict=True)]
+    differentiable = [x for x in inputs if x.requires_grad]
+    computed = iter(torch.autograd.grad(outputs, differentiable, errors, retain_graph=True, allow_unused=True))
+    grads = [next(computed) if x.requires_grad else None for x in inputs]
+    return [torch.zeros_like(x) if grad is None else grad for x, grad in zip(inputs, grads, strict=True)]

@@ -1,8 +1,8 @@
-"""A layer's run over time, taken down step by step, so that its gradients and its gates can be asked for."""
+"""A tape records the run of a layer over time, step by step, and gives its gradients and its gates."""
 
 import functools
 import weakref
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from longlag.cells import Cell, GatedCell, State
-from longlag.engine import native
-from longlag.engine.native import NoLibraryError
-from longlag.engine.native.taped import TapedRun
+from longlag.cells.state import map_leaves
+from longlag.engine import Engine
+from longlag.engine.native import Native, NoLibraryError
+from longlag.engine.native.recorded_run import RecordedRun
 from longlag.flow.gradients import gradients
 
 #: What belongs to all steps: [L, B, …], or one tensor [B, …] a step where a memory grows.
@@ -20,40 +21,46 @@ Steps = Tensor | Sequence[Tensor]
 
 
 def tape_of(cell: Any, x: Tensor) -> "Tape":
-    """Return a tape for a cell and inputs like ``x``: that of the native engine, or the eager loop's."""
-    if native.fits(cell) and native.refusal(x) is None:
-        try:
-            native.load(cell, x.dtype)
-        except NoLibraryError:
-            return EagerTape()
-        return NativeTape()
-    return EagerTape()
+    """Return a tape for a cell and inputs like ``x``: of the native engine where it can run the cell, else eager."""
+    native = Native()
+    if native.refusal(cell, x) is not None:
+        return EagerTape()
+    try:
+        native.prepare(cell, x.dtype)
+    except NoLibraryError:
+        return EagerTape()
+    return NativeTape()
 
 
-class Tape(ABC):
-    """An engine that keeps what it went through; it serves one call.
+class Tape(Engine):
+    """An engine that records its run; it serves one call.
 
-    All that the rest of the network reads passes through ``hidden``, so the gradient of that is what comes from outside
-    of the layer, and the gradient of ``inputs`` what goes through the layer's own steps.
+    The rest of the network reads ``hidden`` alone, so the gradient of ``hidden`` is the error that enters the layer
+    from outside, and the gradient of ``inputs`` the error that the steps of the layer send back.
     """
 
+    name = "tape"
     cell: Cell
     inputs: Tensor
-    """What the cell reads, [B, L, I]."""
+    """The inputs of the cell, [B, L, I]."""
     hidden: Tensor
     """[B, L, H]."""
 
+    def fits(self, cell: Any) -> bool:
+        """Return ``True``: :func:`tape_of` chooses a tape for a cell."""
+        return True
+
     @abstractmethod
-    def __call__(self, cell: Cell, x: Tensor) -> tuple[Tensor, State]:
+    def unroll(self, cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run ``cell`` over the sequences ``x`` [B, L, I] from its initial state."""
 
     @abstractmethod
     def recorded(self) -> dict[str, list[Tensor]]:
-        """Return what gradients are to be asked for, for each step: ``dh``, and ``dc`` where there is a cell state."""
+        """Return the tensors of each step whose gradients autograd computes: ``dh``, and ``dc`` with a cell state."""
 
     @abstractmethod
     def seen(self) -> dict[str, Tensor]:
-        """Return those gradients, [L, B, …], that it has seen itself on the way back."""
+        """Return the gradients, [L, B, …], that the tape itself has recorded on the way back."""
 
     @abstractmethod
     def keep(self, count: int) -> None:
@@ -61,28 +68,28 @@ class Tape(ABC):
 
     @abstractmethod
     def direct(self, error: Steps) -> dict[str, Tensor]:
-        """Return the gradients along the direct path: ``dx_direct``, and that of the memory as ``dc_direct``.
+        """Return the gradients along the direct path: ``dx_direct`` for the inputs, ``dc_direct`` for the memory.
 
         Args:
-            error: what reaches the hidden states from outside of the layer, [L, B, H].
+            error: the error at the hidden states from outside of the layer, [L, B, H].
 
         Returns:
-            [L, B, …] each; nothing if the cell has no direct path.
+            [L, B, …] each; empty if the cell has no direct path.
 
         """
 
     @functools.cached_property
     def gates(self) -> dict[str, Tensor]:
-        """The gates of all steps of all sequences, by their names, [L, B, …]; none for a cell without."""
+        """The gates of all steps of all sequences, by their names, [L, B, …]; empty for a cell without gates."""
         return self._gates()
 
     @abstractmethod
     def _gates(self) -> dict[str, Tensor]:
-        """Return what :attr:`gates` is, [L, B, …] each."""
+        """Compute :attr:`gates`, [L, B, …] each."""
 
     @property
     def has_direct_path(self) -> bool:
-        """Whether the cell says that it has one."""
+        """Whether the cell declares a direct path."""
         kind = type(self.cell)
         if not isinstance(self.cell, Cell) or kind.direct_path is Cell.direct_path:  # which is None
             return False
@@ -96,10 +103,10 @@ class EagerTape(Tape):
     states: list[State]
     """The L + 1 states, the initial one first."""
 
-    def __call__(self, cell: Cell, x: Tensor) -> tuple[Tensor, State]:
+    def unroll(self, cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run ``cell`` over the sequences ``x`` [B, L, I] from its initial state."""
         self.cell, self.inputs = cell, x.view_as(x)
-        self.states = [cell.initial_state(len(x), device=x.device, dtype=x.dtype)]
+        self.states = [cell.initial_state(len(x), device=x.device, dtype=x.dtype) if state is None else state]
         for x_t in self.inputs.unbind(1):
             self.states.append(cell(x_t, self.states[-1]))
         self.hidden = torch.stack([h for h, _ in self.states[1:]], dim=1)
@@ -107,24 +114,24 @@ class EagerTape(Tape):
 
     def recorded(self) -> dict[str, list[Tensor]]:
         """Return h and the memory of each step."""
-        found = {"dh": [h for h, _ in self.states[1:]]}
+        tensors = {"dh": [h for h, _ in self.states[1:]]}
         if getattr(self.cell, "has_cell_state", False):
-            found["dc"] = [self.cell.memory(state) for state in self.states[1:]]
-        return found
+            tensors["dc"] = [self.cell.memory(state) for state in self.states[1:]]
+        return tensors
 
     def seen(self) -> dict[str, Tensor]:
-        """Return nothing: autograd has them."""
+        """Return nothing: autograd computes all gradients."""
         return {}
 
     def keep(self, count: int) -> None:
         """Forget all sequences but the first ``count``."""
         self.inputs, self.hidden = self.inputs[:count], self.hidden[:count]
-        self.states = [_first(state, count) for state in self.states]
+        self.states = [map_leaves(lambda leaf: leaf[:count], state) for state in self.states]
 
     @functools.cached_property
     def _at_once(self) -> tuple[Tensor, State]:
         """The inputs [L·B, I] and the states before them, all steps of all sequences as one batch, detached."""
-        return self.inputs.detach().transpose(0, 1).flatten(0, 1), _joined(self.states[:-1])
+        return self.inputs.detach().transpose(0, 1).flatten(0, 1), map_leaves(_joined, *self.states[:-1])
 
     def _gates(self) -> dict[str, Tensor]:
         if not isinstance(self.cell, GatedCell):
@@ -135,8 +142,8 @@ class EagerTape(Tape):
 
     def direct(self, error: Steps) -> dict[str, Tensor]:
         """Return the gradients along the direct path; see :meth:`Tape.direct`."""
-        kept = self._kept()
-        if kept is None:
+        factors = self._factors()
+        if factors is None:
             return {}
         x, before = self._at_once
         x = x.detach().requires_grad_()
@@ -147,38 +154,39 @@ class EagerTape(Tape):
         steps = (len(error), -1, *memory.shape[1:])
         later, through = torch.zeros_like(local.view(steps)[0]), []
         for here, factor in zip(
-            reversed(local.view(steps)), reversed(kept.expand_as(memory).reshape(steps)), strict=True
+            reversed(local.view(steps)), reversed(factors.expand_as(memory).reshape(steps)), strict=True
         ):
-            through.append(later)  # what the next step sends back to this memory
+            through.append(later)  # the error that the next step sends back to this memory
             later = factor.conj() * (here + later)
         carried = torch.cat(through[::-1])
         dx = gradients([h, memory], [x], [from_outside, carried])[0]
-        found = {"dx_direct": dx, "dc_direct": local + carried}
-        return {name: part.view(*steps[:2], *part.shape[1:]) for name, part in found.items()}
+        direct = {"dx_direct": dx, "dc_direct": local + carried}
+        return {name: part.view(*steps[:2], *part.shape[1:]) for name, part in direct.items()}
 
-    def _kept(self) -> Tensor | None:
-        """Return by what the memory is multiplied along the direct path, in all steps; ``None`` if there is none."""
+    def _factors(self) -> Tensor | None:
+        """Return the factors of the memory along the direct path, for all steps; ``None`` without a direct path."""
         if not self.has_direct_path:
             return None
         if isinstance(self.cell, GatedCell) and type(self.cell).direct_path is GatedCell.direct_path:
-            return self.gates[str(self.cell.forget_gate)].flatten(0, 1)  # asked for already
+            return self.gates[str(self.cell.forget_gate)].flatten(0, 1)  # computed already
         with torch.no_grad():
             return self.cell.direct_path(*self._at_once)
 
 
 class NativeTape(Tape):
-    """The native engine, which sees the gradients of all states on its way back."""
+    """The native engine, which records the gradients of all states on its way back."""
 
-    def __call__(self, cell: Cell, x: Tensor) -> tuple[Tensor, State]:
+    def unroll(self, cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run ``cell`` over the sequences ``x`` [B, L, I] from its initial state."""
+        assert state is None
         self.cell, self.inputs = cell, x.view_as(x)
-        self.run = TapedRun(cell, x)
+        self.run = RecordedRun(cell, x)
         self._seen: dict[str, Tensor] = {}
         self.hidden = _Hidden.apply(self.inputs, self)  # type: ignore[no-untyped-call]
-        return self.hidden, (self.hidden[:, -1], None)  # which of the memory nobody asks
+        return self.hidden, (self.hidden[:, -1], None)  # the model does not read the final memory
 
     def recorded(self) -> dict[str, list[Tensor]]:
-        """Return nothing: it sees them all."""
+        """Return nothing: the engine records all gradients."""
         return {}
 
     def seen(self) -> dict[str, Tensor]:
@@ -208,11 +216,12 @@ class NativeTape(Tape):
 
 
 class _Hidden(torch.autograd.Function):
-    """The hidden states [B, L, H] of a tape that has run, with the way back to its inputs."""
+    """The hidden states [B, L, H] of a recorded run, with the way back to its inputs."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, tape: NativeTape) -> Tensor:
-        ctx.tape = weakref.ref(tape)  # which holds what holds this, out of the sight of the garbage collector
+        # a weak reference: the tape holds this node, and the garbage collector does not see this circle
+        ctx.tape = weakref.ref(tape)
         return tape.run.hidden.transpose(0, 1).clone()
 
     @staticmethod
@@ -220,13 +229,6 @@ class _Hidden(torch.autograd.Function):
         return ctx.tape().back(d_hidden), None
 
 
-def _first(state: Any, count: int) -> Any:
-    """Return the state of the first ``count`` sequences, however it is nested."""
-    return state[:count] if isinstance(state, Tensor) else tuple(_first(part, count) for part in state)
-
-
-def _joined(states: Sequence[Any]) -> Any:
-    """Return states of B sequences each, however they are nested, as one of all of them, detached."""
-    if isinstance(states[0], Tensor):
-        return torch.cat([state.detach() for state in states])
-    return tuple(_joined(parts) for parts in zip(*states, strict=True))
+def _joined(*parts: Tensor) -> Tensor:
+    """Return the parts [B, …] of several states as one batch, detached."""
+    return torch.cat([part.detach() for part in parts])

@@ -1,1 +1,1 @@
-"""Runs -> tables and pictures. It reads run folders and never trains."""
+"""Runs -> tables and pictures. This package reads run folders and never trains."""

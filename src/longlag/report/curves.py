@@ -1,11 +1,16 @@
-"""The curves of runs, read back: ``metrics.csv`` and ``error_flow.csv``."""
+"""The curves of runs, from ``metrics.csv`` and ``error_flow.csv``; a file that cannot be read costs a warning."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
 
 from longlag.runs import RunRecord
-from longlag.runs.error_flow import read_error_flow
-from longlag.runs.metrics import read_metrics
+from longlag.runs.error_flow_csv import read_error_flow
+from longlag.runs.metrics_csv import read_metrics
+
+Warn = Callable[[str], None]
+Table = TypeVar("Table")
 
 
 @dataclass(frozen=True)
@@ -14,9 +19,9 @@ class RunCurves:
 
     Args:
         record: the run.
-        metrics: optimizer step -> figures; empty if none were recorded.
-        flow: (optimizer step, layer) -> column -> a value for each lag, see ``longlag.runs.error_flow``; empty if it
-            was not measured.
+        metrics: optimizer step -> metric -> value; empty if nothing was recorded.
+        flow: (optimizer step, layer) -> column -> a value for each lag, see ``longlag.runs.error_flow_csv``; empty if
+            the error flow was not measured.
 
     """
 
@@ -25,26 +30,35 @@ class RunCurves:
     flow: dict[tuple[int, int], dict[str, list[float]]]
 
 
-def read_curves(records: Iterable[RunRecord], warn: Callable[[str], None] = lambda message: None) -> list[RunCurves]:
+def read_curves(records: Iterable[RunRecord], warn: Warn = lambda message: None) -> list[RunCurves]:
     """Read the curves of runs.
 
     Args:
         records: the runs.
-        warn: is told of each file that cannot be read; the run is then without it.
+        warn: receives a line for each file that cannot be read; the run then has no such curves.
 
     """
-    return [RunCurves(record, *_curves_of(record, warn)) for record in records]
+    return [
+        RunCurves(
+            record, recorded_metrics(record, warn), read_or_warn(record.folder.error_flow, read_error_flow, warn) or {}
+        )
+        for record in records
+    ]
 
 
-def _curves_of(record: RunRecord, warn: Callable[[str], None]) -> tuple[dict, dict]:  # type: ignore[type-arg]
-    found = []
-    for path, read in ((record.folder.metrics, read_metrics), (record.folder.error_flow, read_error_flow)):
-        try:
-            found.append(read(path) if path.exists() else {})
-        except OSError as error:
-            warn(f"{path} cannot be read: {error.strerror}")
-            found.append({})
-        except ValueError as error:
-            warn(str(error))
-            found.append({})
-    return found[0], found[1]
+def recorded_metrics(record: RunRecord, warn: Warn) -> dict[int, dict[str, float]]:
+    """Read the metrics of a run, optimizer step -> metric -> value; empty if there are none that can be read."""
+    return read_or_warn(record.folder.metrics, read_metrics, warn) or {}
+
+
+def read_or_warn(path: Path, read: Callable[[Path], Table], warn: Warn) -> Table | None:
+    """Read a file; ``None`` if there is none, or if it cannot be read, which ``warn`` then receives."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        warn(f"{path} cannot be read: {error.strerror}")
+    except ValueError as error:
+        warn(str(error))
+    return None

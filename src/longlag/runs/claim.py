@@ -1,4 +1,4 @@
-"""The claim on a run folder: who is at it, so that no run is made twice at the same time."""
+"""The claim on a run folder: one process at a time runs what is in it."""
 
 import contextlib
 import fcntl
@@ -8,6 +8,7 @@ import secrets
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +17,8 @@ from typing import Self
 
 from longlag.runs.files import write_whole
 
-_BEAT_S = 10.0  # how often an owner says that it is still there
-_SILENT_S = 90.0  # how long one on another machine may be silent until it counts as dead
+_BEAT_S = 10.0  # between two signs of life of an owner
+_SILENT_S = 90.0  # an owner on another machine counts as dead after this silence
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,11 @@ class Owner:
 
     Args:
         host: the machine.
-        boot: of which start of the machine, as far as it tells.
+        boot: the start of the machine, where the system tells.
         pid: the process.
-        born: when the process was started, in the machine's own ticks, as far as it tells; another process may have
+        born: the start of the process, in ticks of the machine, where the system tells; another process may get
             the same number later.
-        token: tells two claims apart.
+        token: differs between two claims.
 
     """
 
@@ -47,10 +48,10 @@ class Owner:
 
 
 class HeldError(Exception):
-    """Somebody else is at the run.
+    """Another process holds the claim.
 
     Args:
-        owner: who.
+        owner: that process.
 
     """
 
@@ -60,17 +61,17 @@ class HeldError(Exception):
 
 
 class Claim:
-    """A claim on a folder, which no other process gets while this one lives.
+    """A claim on a folder; no other process gets it while this one lives.
 
-    It is a file, ``claim.json``. It counts as long as its owner lives: on this machine that is known from the process;
-    on another, which shares the disk, from the time of the file, which the owner renews. Reading and taking it is one
-    step under a lock of the file system.
+    A claim is a file, ``claim.json``. It counts as long as its owner lives. On this machine the process tells; on
+    another machine that shares the disk, the time of the file, which the owner renews. A lock of the file system makes
+    reading and writing the file one step.
 
     Args:
         folder: the folder; it must be there.
 
     Raises:
-        HeldError: another process holds it.
+        HeldError: another process holds the claim.
 
     """
 
@@ -93,11 +94,11 @@ class Claim:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give it up."""
+        """Give the claim up."""
         self.release()
 
     def release(self) -> None:
-        """Give it up, unless it has been given to somebody else."""
+        """Give the claim up, unless another process has taken it over."""
         self._ended.set()
         self._beat.join()
         if _read(self.path) == self.owner:
@@ -110,14 +111,14 @@ class Claim:
 
 
 def holder_of(folder: Path) -> Owner | None:
-    """Return who is at the run in a folder, if anybody is; a dead owner is nobody."""
+    """Return the living process that holds the claim on a folder; ``None`` if there is none."""
     path = folder / "claim.json"
     owner = _read(path)
     if owner is None:
         return None
     if (owner.host, owner.boot) == (socket.gethostname(), _boot()):
         return owner if _lives(owner) else None
-    if owner.host == socket.gethostname():  # it was started anew since then
+    if owner.host == socket.gethostname():  # the machine has started anew since then
         return None
     return owner if _age(path) < _SILENT_S else None
 
@@ -125,7 +126,7 @@ def holder_of(folder: Path) -> Owner | None:
 def _read(path: Path) -> Owner | None:
     try:
         return Owner(**json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError):  # none, or none of ours: files are written whole
+    except (OSError, TypeError, ValueError):  # no file, or not one of ours: files are written whole
         return None
 
 
@@ -140,17 +141,21 @@ def _lives(owner: Owner) -> bool:
 
 
 def _age(path: Path) -> float:
-    """Return how many seconds ago a file was written, by the clock of its disk, which need not be the machine's."""
+    """Return the age of a file in seconds, by the clock of its disk, which may differ from the machine's."""
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".clock.") as clock:
-            return os.fstat(clock.fileno()).st_mtime - path.stat().st_mtime
+            now = os.fstat(clock.fileno()).st_mtime
+    except OSError:  # a reader who cannot write to the folder has the clock of the machine alone
+        now = time.time()
+    try:
+        return now - path.stat().st_mtime
     except FileNotFoundError:
         return float("inf")
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock that the kernel takes away when the process ends."""
+    """Hold a lock; the kernel releases it when the process ends."""
     with (folder / ".claim.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

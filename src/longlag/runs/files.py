@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Write a file so that readers see the whole file or none."""
 
 import os
 import tempfile
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: str | bytes, durable: bool = True) -> None:
-    """Write a text or bytes to a temporary file beside ``path`` and rename it: no reader ever sees half of it.
+    """Write text or bytes to a temporary file beside ``path`` and rename this file: no reader ever sees half a file.
 
     Args:
         path: the file.
-        content: what it is to hold.
-        durable: whether to wait until it is on the disk, so that it survives a loss of power too; some milliseconds.
+        content: the content of the file.
+        durable: whether to wait, some milliseconds, until the file is on the disk and survives a loss of power.
 
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

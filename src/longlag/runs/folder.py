@@ -1,15 +1,17 @@
 """The run folder: where a run writes, and what is read back from it."""
 
+import contextlib
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from longlag.metric import Metric
 from longlag.runs.files import write_whole
 from longlag.runs.status import Status
 
@@ -90,6 +92,18 @@ class RunFolder:
         """Read ``summary.json``; empty if there is none that can be read."""
         return self._read_json("summary.json") or {}
 
+    def write_metric_declarations(self, metrics: Iterable[Metric]) -> None:
+        """Write ``metrics.json``: the declaration of each metric that the run records."""
+        self._write_json("metrics.json", {metric.key: metric.to_dict() for metric in metrics})
+
+    def read_metric_declarations(self) -> dict[str, Metric]:
+        """Read ``metrics.json``: key -> declaration; empty if there is none, without those that cannot be read."""
+        declared = {}
+        for key, values in (self._read_json("metrics.json") or {}).items():
+            with contextlib.suppress(TypeError, ValueError):
+                declared[key] = Metric(**values)
+        return declared
+
     def set_aside(self) -> Path:
         """Rename the folder to the first free ``NAME~1``, ``NAME~2``, … and return that; nobody is at it then."""
         k = 1
@@ -148,10 +162,10 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
 
     Args:
         path: the folder of the study.
-        warn: is told of each folder in it that holds no run that can be read.
+        warn: called with a line about each folder that holds no readable run.
 
     """
-    found = []
+    records = []
     for folder in sorted((p for p in path.iterdir() if p.is_dir() and "~" not in p.name), key=_natural):
         run = read_run(folder)
         if run is None:
@@ -159,8 +173,8 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
             continue
         if run.status.finished and not run.summary:
             warn(f"{folder} has ended and has no summary that can be read: it counts in no rate")
-        found.append(run)
-    return found
+        records.append(run)
+    return records
 
 
 def _natural(path: Path) -> list[tuple[float, str]]:

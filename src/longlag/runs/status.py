@@ -14,16 +14,24 @@ FINISHED: frozenset[State] = frozenset({"solved", "done", "diverged"})
 
 @dataclass(frozen=True)
 class Status:
-    """What ``status.json`` holds.
+    """The content of ``status.json``: the state of a run, and the facts that one needs to trust its numbers.
 
     Args:
-        state: what the run is doing, or how it ended.
-        reason: why, where there is more to say.
+        state: the state; of a run that has ended, how it ended.
+        reason: the reason, where there is more to say.
         step: the optimizer steps taken.
-        started: when, UTC.
-        ended: when, UTC; ``None`` while it runs.
-        host: where it runs or ran.
+        started: the time of the start, UTC.
+        ended: the time of the end, UTC; ``None`` while the run goes on.
+        host: the machine.
         pid: the process.
+        command: the command line.
+        engine: the engine that ran the cells, and never ``auto``; empty before the first step.
+        engine_level: the processor's instructions that the engine used, such as ``avx512``, where it has a choice.
+        engine_why: the reason against a faster engine, where it is a fault of the machine.
+        processor: its name.
+        threads: of torch, in each process.
+        commit: of the reader's own repository in the folder of the command; ``None`` if there is none.
+        clean: whether no tracked file differed from this commit.
         versions: of Python and the packages that decide the numbers.
         sources: the SHA-256 of the files that define the cell and the task.
 
@@ -36,6 +44,14 @@ class Status:
     ended: str | None = None
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
+    command: str = ""
+    engine: str = ""
+    engine_level: str | None = None
+    engine_why: str | None = None
+    processor: str = ""
+    threads: int = 0
+    commit: str | None = None
+    clean: bool | None = None
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
@@ -47,21 +63,6 @@ class Status:
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
         return self.state in FINISHED
-
-    @property
-    def alive(self) -> bool:
-        """Whether a process of this machine is still at it; of another machine, whether its status says so."""
-        if self.state != "running":
-            return False
-        if self.host != socket.gethostname():
-            return True
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return self.pid != os.getpid()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain containers."""

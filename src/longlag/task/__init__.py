@@ -1,19 +1,21 @@
-"""What a task is: the contract that every file in ``tasks/`` fills in, and what tasks are made of."""
+"""The contract of a task, which every file in ``tasks/`` fulfils, and the parts that tasks are made of."""
 
-from longlag.bounds import check_integer, check_number, check_switch
+from longlag.checks import check_integer, check_number, check_switch
+from longlag.metric import Metric
+from longlag.task.base import Task
 from longlag.task.batch import Batch
 from longlag.task.classification import ClassificationTask
-from longlag.task.drawing import distinct, integers, joined, one_hot, valid_steps
-from longlag.task.means import Means
+from longlag.task.metrics import Means
 from longlag.task.regression import LogisticTask, RegressionTask, StreamTask
+from longlag.task.sampling import distinct, integers, joined, one_hot, valid_steps
 from longlag.task.splits import Split, Splits, stream
-from longlag.task.task import Task
 
 __all__ = [
     "Batch",
     "ClassificationTask",
     "LogisticTask",
     "Means",
+    "Metric",
     "RegressionTask",
     "Split",
     "Splits",

@@ -12,11 +12,11 @@ class Batch(NamedTuple):
     inputs: Tensor
     """[B, L, I], padded at the end with zeros."""
     targets: Tensor
-    """What the outputs should be, in the form that the task's loss expects: [B, …] or [B, L, …]."""
+    """The right outputs, in the form that the loss of the task expects: [B, …] or [B, L, …]."""
     lengths: Tensor
     """The number of valid steps of each sequence, [B], int64."""
     mask: Tensor
-    """Where a target counts, [B, L], bool."""
+    """The steps at which a target counts, [B, L], bool."""
 
     @classmethod
     def answered_last(cls, inputs: Tensor, targets: Tensor, lengths: Tensor | None = None) -> "Batch":
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
         Args:
             inputs: [B, L, I].
             targets: [B, …].
-            lengths: [B]; all of the L steps are valid if none are given.
+            lengths: [B]; without them, all L steps are valid.
 
         """
         n, L = inputs.shape[:2]

@@ -3,12 +3,12 @@
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from longlag.task.base import Task
 from longlag.task.batch import Batch
-from longlag.task.task import Task
 
 
 class ClassificationTask(Task):
-    """Targets are classes: [B], or [B, L] where the readout is at every step and the mask says which steps count.
+    """Targets are classes: [B], or [B, L] with a readout at every step, where the mask marks the steps that count.
 
     The loss is the cross-entropy of the class scores, the mean over the steps that count of each sequence and then
     over the sequences; ``acc`` is the share of those steps at which the highest score is the target's.
@@ -24,7 +24,7 @@ class ClassificationTask(Task):
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc``, the share of right answers of each sequence."""
         right = (outputs.argmax(-1) == batch.targets).float()  # [B] or [B, L]
-        return {"acc": right if self.readout == "last" else _mean_where(right, batch.mask)}
+        return {"acc": right if self.readout == "last" else _mean_where(right, self.scored(batch))}
 
 
 def _mean_where(values: Tensor, mask: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What Lightning iterates over."""
+"""The iterables over batches that Lightning takes as loaders."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,8 +9,8 @@ from longlag.task.batch import Batch
 class BatchStream:
     """Batches ``first()``, ``first() + 1``, … without end, each made by ``draw(k)``.
 
-    Lightning takes it as a loader that can be resumed: the place in the stream is the count of batches that the
-    trainer itself keeps, asked for whenever an iteration begins, so there is no state of its own to restore.
+    Lightning takes it as a loader that can resume. The place in the stream is the trainer's count of batches, which
+    ``first`` returns at the start of an iteration, so the loader has no state to restore.
     """
 
     def __init__(self, draw: Callable[[int], Batch], first: Callable[[], int]) -> None:
@@ -32,13 +32,13 @@ class BatchStream:
 
 
 class Chunks:
-    """A fixed set of sequences, ``size`` at a time, each chunk drawn when it is asked for: the set need not fit.
+    """A fixed set of sequences, ``size`` at a time; each chunk is drawn on demand, so the set may exceed the memory.
 
     Args:
         draw: makes chunk ``k`` of ``n`` sequences.
         total: the number of sequences.
-        size: the most in a chunk.
-        share: which of a chunk's sequences are this rank's.
+        size: the most sequences in a chunk.
+        share: this rank's sequences in a chunk.
 
     """
 

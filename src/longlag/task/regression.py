@@ -1,36 +1,47 @@
 """Tasks whose targets are values, with the squared error and the tolerances of the papers of 1997 to 2002."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
+from longlag.metric import Metric
+from longlag.task.base import Task
 from longlag.task.batch import Batch
-from longlag.task.task import Task
 
 
 class RegressionTask(Task):
-    """Targets are values: [B, O], or [B, L, O] where the readout is at every step and the mask says which steps count.
+    """Targets are values: [B, O], or [B, L, O] with a readout at every step, where the mask marks the steps that count.
 
     The loss is E = ½ Σ (output − target)² over the outputs and the steps that count, the mean over the sequences
-    (Hochreiter & Schmidhuber 1997, eq. 16-19, whose update rules belong to ½ of the squared error). A sequence is right
-    (``acc``) if the absolute error of every output is below ``tolerance`` at every step that counts; ``error`` is its
-    mean absolute error.
+    (Hochreiter & Schmidhuber 1997, eq. 16-19, whose update rules are those of ½ of the squared error). A sequence is
+    right (``acc``) if the absolute error of every output is below ``tolerance`` at every step that counts; ``error`` is
+    its mean absolute error.
     """
 
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("error", "mean absolute error", scale="log", better="lower", shown="page"),
+    )
     tolerance: float
-    """The absolute error from which an output is wrong."""
+    """The absolute error from which on an output is wrong."""
 
     def unit(self, outputs: Tensor) -> Tensor:
-        """Return the activations of the output units, from their net inputs; the identity unless a task says else."""
+        """Return the activations of the output units, from net inputs; the identity unless a task overrides it."""
         return outputs
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return half the squared error of the output units, ``outputs`` [B, O] or [B, L, O] being their net inputs."""
+        """Return half the squared error of the output units; ``outputs`` [B, O] or [B, L, O] are their net inputs."""
         return self._errors(outputs, batch.targets, batch.mask).square().sum((1, 2)).mean() / 2
+
+    def predictions(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the activations of the output units and the wanted values of the scored steps: see :class:`Task`."""
+        return super().predictions(self.unit(outputs), batch._replace(targets=self.wanted(batch)))
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc`` and ``error`` of each sequence."""
-        errors = self._errors(outputs, self.wanted(batch), batch.mask).abs()  # [B, S, O]
-        steps = 1 if self.readout == "last" else batch.mask.sum(1)
+        scored = self.scored(batch)
+        errors = self._errors(outputs, self.wanted(batch), scored).abs()  # [B, S, O]
+        steps = 1 if self.readout == "last" else scored.sum(1)
         return {
             "acc": (errors.amax((1, 2)) < self.tolerance).float(),
             "error": errors.sum((1, 2)) / (steps * self.output_size),
@@ -58,6 +69,11 @@ class StreamTask(LogisticTask):
     """
 
     readout = "every"
+    metrics = (
+        *LogisticTask.metrics,
+        Metric("perfect", "share of streams without an error", scale="share", better="higher", shown="page"),
+        Metric("error_free", "answers before the first error", scale="log", better="higher", shown="page"),
+    )
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc``, ``perfect``, ``error_free`` and ``error`` of each stream."""

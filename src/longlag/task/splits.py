@@ -1,4 +1,4 @@
-"""How the sequences of each split are drawn: sizes, and the generator of every batch."""
+"""The sizes of the splits, and the generator of every batch of a split."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ _STREAM_BITS = 30  # 2^30 batches for each of the four splits fill the 32 bits t
 
 @dataclass(frozen=True)
 class Splits:
-    """How the sequences of the training, validation and test split are drawn.
+    """The sizes of the training, validation and test split, and the seed of their sequences.
 
     Args:
         seed: decides every sequence of every split.
@@ -51,8 +51,8 @@ class Splits:
 def stream(seed: int, split: Split, k: int) -> torch.Generator:
     """Return the generator of batch ``k`` of a split: a pure function of its arguments.
 
-    A ``torch.Generator`` on the CPU keeps 32 bits of its seed. Two of them name the split and 30 count the batches
-    from an offset that the seed decides, so no two batches of one seed ever share a generator; a bijective mixing of
+    A ``torch.Generator`` on the CPU keeps 32 bits of its seed. Two of them encode the split, and 30 count the batches
+    from an offset that depends on the seed, so no two batches of one seed ever share a generator; a bijective mixing of
     the 32 bits (the finalizer of MurmurHash3) keeps neighbouring batches apart.
 
     Args:

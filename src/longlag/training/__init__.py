@@ -1,1 +1,8 @@
 """Training: the LightningModule, its callbacks and loggers, and one run from start to end."""
+
+from longlag.training.callbacks.early_gradient import EarlyGradient
+from longlag.training.callbacks.error_flow import ErrorFlow
+from longlag.training.loggers.choices import CsvLoggers, NoLoggers, WandbLoggers
+from longlag.training.module import SequenceModule
+
+__all__ = ["CsvLoggers", "EarlyGradient", "ErrorFlow", "NoLoggers", "SequenceModule", "WandbLoggers"]

@@ -6,7 +6,7 @@ from made import run
 
 from longlag.report.figures.groups import groups_of
 from longlag.report.figures.rates import solve_rates
-from longlag.report.statistics import wilson
+from longlag.report.statistics.rates import wilson
 
 
 def grid(solved_of, lags=(20, 60), biases=(-1.0, 3.0), seeds=5, **more):

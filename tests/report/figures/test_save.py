@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib as mpl
 import matplotlib.image
@@ -8,10 +9,10 @@ import pytest
 from made import run
 from studies import make_study
 
+from longlag.metric import Metric
 from longlag.report.curves import read_curves
 from longlag.report.figures import save_figures
-from longlag.report.figures.save import FIGURES
-from longlag.runs import read_study
+from longlag.runs import RunFolder, read_study
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +22,18 @@ def study(tmp_path_factory):
     return read_curves(read_study(path))
 
 
+NAMES = [
+    "solve_rate.png", "val_acc.png", "early_gradient.png",
+    "error_flow.png", "error_flow_cell.png", "error_flow_map.png",
+]  # fmt: skip
+
+
 @pytest.mark.slow
 def test_a_study_gets_every_figure(study, tmp_path):
     before = dict(mpl.rcParams)
     written = save_figures(study, tmp_path / "new" / "figures")
-    assert [path.name for path in written] == list(FIGURES)
-    assert sorted(path.name for path in (tmp_path / "new" / "figures").iterdir()) == sorted(FIGURES)
+    assert [path.name for path in written] == NAMES
+    assert sorted(path.name for path in (tmp_path / "new" / "figures").iterdir()) == sorted(NAMES)
     for path in written:
         picture = matplotlib.image.imread(path)[..., :3]
         assert picture.shape[1] >= (900 if path.name == "error_flow_map.png" else 1650), "300 dots an inch"
@@ -43,7 +50,7 @@ def test_figures_that_are_there_are_replaced(study, tmp_path):
 
 def test_without_error_flow_its_figures_are_left_out(study, tmp_path):
     runs = [type(one)(one.record, one.metrics, {}) for one in study]
-    assert [p.name for p in save_figures(runs, tmp_path)] == ["solve_rate.png", "accuracy.png", "early_gradient.png"]
+    assert [p.name for p in save_figures(runs, tmp_path)] == ["solve_rate.png", "val_acc.png", "early_gradient.png"]
 
 
 @pytest.mark.parametrize(
@@ -52,16 +59,25 @@ def test_without_error_flow_its_figures_are_left_out(study, tmp_path):
         ([], []),
         ([run(state="running"), run(state="failed", seed=1)], []),
         ([run(), run(T=None, bias=None, cell="rnn")], ["solve_rate.png"]),
-        ([run({0: {"early_gradient": 0.0, "val/acc": 1}}, state="running")], ["accuracy.png", "early_gradient.png"]),
+        ([run({0: {"early_gradient": 0.0, "val/acc": 1}}, state="running")], ["val_acc.png", "early_gradient.png"]),
     ],
 )  # fmt: skip
 def test_whatever_there_is_is_drawn(runs, names, tmp_path):
     assert [path.name for path in save_figures(runs, tmp_path)] == names
 
 
+def test_a_curve_that_a_run_declares_is_drawn(tmp_path):
+    made = run({0: {"val/f1": 0.1, "val/loss": 0.5, "train/f1": 0.3}, 20: {"val/f1": 0.2}})
+    folder = RunFolder(tmp_path)
+    folder.write_metric_declarations([Metric("f1", "F1 $\\frac$ score")])
+    declared = replace(made, record=replace(made.record, folder=folder))
+    assert [path.name for path in save_figures([made], tmp_path)] == ["solve_rate.png"]
+    assert [path.name for path in save_figures([declared], tmp_path)] == ["solve_rate.png", "val_f1.png"]
+
+
 def test_names_of_any_kind_are_text_and_no_markup(tmp_path):
     runs = [run({0: {"val/acc": 0.5}}, cell=cell) for cell in ("my_{cell}$", "$\\frac$", "<b>", "$$", "a$_b$")]
-    assert [path.name for path in save_figures(runs, tmp_path)] == ["solve_rate.png", "accuracy.png"]
+    assert [path.name for path in save_figures(runs, tmp_path)] == ["solve_rate.png", "val_acc.png"]
     for one in runs:
         assert len(save_figures([one, run(cell=one.record.config["run"]["cell"], seed=1)], tmp_path)) == 2
 

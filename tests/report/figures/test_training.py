@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from made import run
 
+from longlag.metric import Metric
 from longlag.report.figures.groups import groups_of
 from longlag.report.figures.training import carried, training_curves
 
@@ -14,7 +15,8 @@ def curves(values, name="val/acc"):
 
 
 def drawn(runs, name="val/acc", log=False):
-    return training_curves(groups_of(runs), "lstm", name, "the title", log)
+    metric = Metric(name, "the title", "unit", "log" if log else "linear")
+    return training_curves(groups_of(runs), "lstm", metric)
 
 
 def test_the_line_is_the_median_over_seeds_and_ended_runs_keep_their_last_value():
@@ -29,7 +31,11 @@ def test_the_line_is_the_median_over_seeds_and_ended_runs_keep_their_last_value(
     for step, values in kept.items():
         edge = [y for x, y in band.get_paths()[0].vertices if x == step]
         assert (min(edge), max(edge)) == (min(values), max(values))
-    assert (axis.get_ylabel(), figure.get_supxlabel(), axis.get_title()) == ("the title", "optimizer steps", "T = 60")
+    assert (axis.get_ylabel(), figure.get_supxlabel(), axis.get_title()) == (
+        "the title (unit)",
+        "optimizer steps",
+        "T = 60",
+    )
 
 
 def test_before_its_first_step_a_curve_has_no_value():

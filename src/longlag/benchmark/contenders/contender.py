@@ -1,4 +1,4 @@
-"""The contract of a contender."""
+"""The contract of a contender in the benchmark."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from longlag.benchmark.given import Given, Gradients, named
+from longlag.benchmark.workload import Gradients, Workload, named
 
 
 class Contender(ABC):
     """A way to run cells over their sequences, forward, and forward and backward.
 
-    - ``name``: what it is called, on the command line too.
-    - ``at_once``: whether a call takes all runs; otherwise they are run one after the other.
+    - ``name``: its name, on the command line too.
+    - ``at_once``: whether a call takes all runs; otherwise a call takes one run.
     - ``compiles_s``: about how many seconds it compiles at each size.
 
     Args:
-        given: the cells and sequences. What it wants of them in a form of its own is made here, before anything is
+        workload: the cells and sequences. The constructor brings them into the contender's own form, before anything is
             timed.
 
     Raises:
@@ -30,41 +30,41 @@ class Contender(ABC):
     at_once: ClassVar[bool] = False
     compiles_s: ClassVar[float] = 0.0
 
-    def __init__(self, given: Given) -> None:
-        self.given = given
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
 
     @classmethod
-    def refusal(cls, given: Given) -> str | None:
-        """Return why it does not run these cells, ``None`` if it does."""
+    def refusal(cls, workload: Workload) -> str | None:
+        """Return why it does not run these cells; ``None`` if it does."""
         return None
 
     @abstractmethod
     def forward(self, run: int) -> object:
-        """Run the sequences of a run without a way back, for the last hidden states; return when that is done."""
+        """Compute the last hidden states of a run, without a way back; return when that is done."""
 
     @abstractmethod
     def train(self, run: int) -> object:
-        """Run them forward and back, for the gradient of the inputs and of all weights; return when that is done."""
+        """Compute the gradient of the inputs and of all weights; return when that is done."""
 
     @abstractmethod
     def gradients(self, run: int) -> Gradients:
-        """Do the same, and return the gradient under the names of our cell's parameters, and ``x``."""
+        """Return the gradient under the names of our cell's parameters, and ``x``."""
 
 
 class TorchContender(Contender):
-    """One that is differentiated by PyTorch; on a GPU a call is done when the device is, for which the race waits."""
+    """A contender that PyTorch differentiates. On a GPU its calls return early; the race waits for the device."""
 
     @abstractmethod
     def leaves(self, run: int) -> Mapping[str, Tensor]:
-        """Return what the gradient is taken with respect to: inputs and weights, by names of any kind."""
+        """Return the tensors to differentiate by: inputs and weights, under any names."""
 
     @abstractmethod
     def last(self, run: int) -> Tensor:
-        """Return the last hidden states, [B, H]; [R, B, H] of one that takes all runs at once."""
+        """Return the last hidden states: [B, H], or [R, B, H] if a call takes all runs."""
 
     def back(self, run: int) -> Tensor:
-        """Return the gradient that is sent back, of the shape of ``last``."""
-        return self.given.back if self.at_once else self.given.back[run]
+        """Return the gradient of :meth:`last` that goes backward."""
+        return self.workload.back if self.at_once else self.workload.back[run]
 
     def forward(self, run: int) -> object:
         """Run the sequences of a run without a way back."""

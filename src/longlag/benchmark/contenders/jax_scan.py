@@ -1,4 +1,4 @@
-"""JAX, where it is installed: ``lax.scan`` over the steps, jitted, with ``value_and_grad``. On the CPU alone."""
+"""JAX, if it is installed: ``lax.scan`` over the steps, jitted, with ``value_and_grad``. On the CPU alone."""
 
 import importlib
 import os
@@ -9,23 +9,23 @@ from typing import Any
 import torch
 
 from longlag.benchmark.contenders.contender import Contender
-from longlag.benchmark.given import Given, Gradients
+from longlag.benchmark.workload import Gradients, Workload
 from longlag.cells import Cell, GRUCell, IRNNCell, LSTMCell, RNNCell
 
 
 class JaxScan(Contender):
-    """``lax.scan`` over a step; what the inputs give is one product for all steps, before the loop."""
+    """``lax.scan`` over a step; one product before the loop multiplies the inputs of all steps by their weights."""
 
     name = "jax"
     compiles_s = 2.0
 
-    def __init__(self, given: Given) -> None:
-        super().__init__(given)
+    def __init__(self, workload: Workload) -> None:
+        super().__init__(workload)
         jax = importlib.import_module("jax")
-        H, run = given.size.H, _CELLS[type(given.cells[0])]
+        H, run = workload.size.H, _CELLS[type(workload.cells[0])]
 
         def hidden(weights: dict[str, Any], x: Any) -> Any:
-            return run(jax, weights, x.swapaxes(0, 1), H)  # of [T, B, I]: the last h, and all of them
+            return run(jax, weights, x.swapaxes(0, 1), H)  # of x [T, B, I]: the last h, and h of all steps
 
         def loss(weights: dict[str, Any], x: Any, back: Any) -> Any:
             return (hidden(weights, x)[0] * back).sum()
@@ -35,18 +35,18 @@ class JaxScan(Contender):
         with jax.default_device(jax.devices("cpu")[0]):
             self._weights = [
                 {name: jax.numpy.array(p.detach().numpy()) for name, p in cell.named_parameters()}
-                for cell in given.cells
+                for cell in workload.cells
             ]
-            self._x, self._back = ([jax.numpy.array(part.numpy()) for part in of] for of in (given.x, given.back))
+            self._x, self._back = ([jax.numpy.array(part.numpy()) for part in of] for of in (workload.x, workload.back))
 
     @classmethod
-    def refusal(cls, given: Given) -> str | None:
-        """Return ``None`` for the cells that are written down here, if JAX is installed."""
-        if type(given.cells[0]) not in _CELLS:
-            return "runs the cells that are written down in JAX"
-        if given.device != "cpu":
+    def refusal(cls, workload: Workload) -> str | None:
+        """Return ``None`` for the cells that this file writes in JAX, if JAX is installed."""
+        if type(workload.cells[0]) not in _CELLS:
+            return "it does not run this cell"
+        if workload.device != "cpu":
             return "measured on the CPU alone"
-        if "jax" not in sys.modules:  # it reads these once; a pool of its own would take all cores
+        if "jax" not in sys.modules:  # JAX reads these once; by default its threads take all cores
             os.environ.setdefault("JAX_PLATFORMS", "cpu")
             threads = torch.get_num_threads()
             os.environ.setdefault("PJRT_NPROC", str(threads))
@@ -67,7 +67,7 @@ class JaxScan(Contender):
         return self._ready(self._gradient(self._weights[run], self._x[run], self._back[run]))
 
     def gradients(self, run: int) -> Gradients:
-        """Return the gradients; the weights are ours already."""
+        """Return the gradients; its weights have the form of ours."""
         _, (of_weights, of_x) = self.train(run)
         numpy = importlib.import_module("numpy")
         return {name: torch.from_numpy(numpy.array(part)) for name, part in {"x": of_x, **of_weights}.items()}

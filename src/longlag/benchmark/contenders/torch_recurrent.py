@@ -1,4 +1,4 @@
-"""The package torchrecurrent, where it is installed: a loop over cells that are written in PyTorch."""
+"""The package torchrecurrent, if it is installed: a loop over cells that are written in PyTorch."""
 
 import importlib
 from collections.abc import Mapping
@@ -9,27 +9,27 @@ from torch import Tensor
 
 from longlag.benchmark.contenders.bare_module import as_ours
 from longlag.benchmark.contenders.contender import TorchContender
-from longlag.benchmark.given import Given, Gradients
+from longlag.benchmark.workload import Gradients, Workload
 from longlag.cells import PeepholeLSTMCell
 
 
 class TorchRecurrent(TorchContender):
-    """Its ``PeepholeLSTM``, the one of its cells that is also one of ours."""
+    """Its ``PeepholeLSTM``, the only one of its cells that we have too."""
 
     name = "torchrecurrent"
 
-    def __init__(self, given: Given) -> None:
-        super().__init__(given)
-        self._modules: list[Any] = [_module(cell) for cell in given.cells if isinstance(cell, PeepholeLSTMCell)]
+    def __init__(self, workload: Workload) -> None:
+        super().__init__(workload)
+        self._modules: list[Any] = [_module(cell) for cell in workload.cells if isinstance(cell, PeepholeLSTMCell)]
         self._leaves = [
             {"x": x.clone().requires_grad_(), **dict(module.cells[0].named_parameters())}
-            for x, module in zip(given.x, self._modules, strict=True)
+            for x, module in zip(workload.x, self._modules, strict=True)
         ]
 
     @classmethod
-    def refusal(cls, given: Given) -> str | None:
-        """Return ``None`` for the cell that it has too, if it is installed."""
-        if type(given.cells[0]) is not PeepholeLSTMCell:
+    def refusal(cls, workload: Workload) -> str | None:
+        """Return ``None`` for the LSTM with peepholes, if the package is installed."""
+        if type(workload.cells[0]) is not PeepholeLSTMCell:
             return "of our cells it has the LSTM with peepholes alone"
         try:
             importlib.import_module("torchrecurrent")
@@ -47,17 +47,17 @@ class TorchRecurrent(TorchContender):
         return h[0]
 
     def gradients(self, run: int) -> Gradients:
-        """Put the gradients together as our cell has its weights."""
-        found = dict(zip(self._leaves[run], self.train(run), strict=True))
+        """Return the gradients in the form of our cell's weights."""
+        gradients = dict(zip(self._leaves[run], self.train(run), strict=True))
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_ph", "x")
-        parts = [part for name in names if (part := found[name]) is not None]
+        parts = [part for name in names if (part := gradients[name]) is not None]
         p_i, p_f, p_o = parts[4].chunk(3)
         peepholes = {"p_i": p_i, "p_f": p_f, "p_o": p_o}
-        return {"x": parts[5], **peepholes, **as_ours(self.given.cells[run], *parts[:4])}
+        return {"x": parts[5], **peepholes, **as_ours(self.workload.cells[run], *parts[:4])}
 
 
 def _module(cell: PeepholeLSTMCell) -> Any:
-    """Return its module with the weights of our cell, which it packs as we do."""
+    """Return its module with the weights of our cell; both pack them in the same order."""
     H = cell.hidden_size
     module = importlib.import_module("torchrecurrent").PeepholeLSTM(cell.input_size, H, batch_first=True)
     parts = {

@@ -1,11 +1,11 @@
 """The recurrence as two Triton kernels: a program takes some sequences of a run over all steps, its state in registers.
 
-What a step reads of x is worked out before, for all steps at once; so are, after the way back, the gradients of the
-weights: those are products that a GPU's own library does best. In between stands one loop over time, in which a step is
-the products of h, and of gates that are read, with the matrix of each gate, and the pointwise part of ``updates``.
+PyTorch computes the products of x for all steps before the forward kernel, and the gradients of the weights after the
+backward kernel: a GPU's own library does these best. Each kernel is one loop over time. A step multiplies h, and the
+gates that are read, by the matrix of each gate, and applies the pointwise part of ``updates``.
 """
 
-# The bodies of these functions are Triton's, which reads their source: sizes in capitals are constants of the build.
+# Triton compiles the bodies of these functions from their source; sizes in capitals are constants of the build.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 import triton
@@ -28,7 +28,7 @@ def _peephole(at, units, H):
 
 @triton.jit
 def _through(d, matrix, down, across, units, H):
-    """Return d [rows, UNITS] times the matrix of a gate [H, H], of which down and across say how it is read."""
+    """Return d [rows, UNITS] times the matrix of a gate [H, H], whose strides are down and across."""
     mask = (units[:, None] < H) & (units[None, :] < H)
     w = tl.load(matrix + units[:, None] * down + units[None, :] * across, mask=mask, other=0.0)
     return tl.dot(d, w, input_precision="ieee")
@@ -36,7 +36,7 @@ def _through(d, matrix, down, across, units, H):
 
 @triton.jit
 def _read(h, y0, y1, matrix, K, units, H, READ: tl.constexpr):
-    """Return what a gate gets of h, and of the gates of the step before where they are read."""
+    """Return the part of a pre-activation that comes from h, and from the gates of the step before if they are read."""
     sums = _through(h, matrix, 1, K, units, H)
     if READ == 2:
         sums += _through(y0, matrix + H, 1, K, units, H)
@@ -46,7 +46,7 @@ def _read(h, y0, y1, matrix, K, units, H, READ: tl.constexpr):
 
 @triton.jit
 def _back(d0, d1, d2, d3, matrix, K, units, H, OF_H: tl.constexpr):
-    """Return the gradient of what is read by the gates: of h, if the matrix is that of its columns."""
+    """Return the gradient of h, or of a gate that is read, whose columns of the weights start at matrix."""
     sums = _through(d0, matrix, K, 1, units, H)
     if OF_H > 1:
         sums += _through(d1, matrix + H * K, K, 1, units, H)
@@ -58,12 +58,12 @@ def _back(d0, d1, d2, d3, matrix, K, units, H, OF_H: tl.constexpr):
 
 @triton.jit
 def forward_kernel(
-    z,  # [R, T, B, G, H]: what x gives to the pre-activations; they are whole afterwards
-    weights,  # [R, G, H, K]: of those columns, the first H, and READ·H after them
+    z,  # [R, T, B, G, H]: the part of x in the pre-activations; the whole pre-activations afterwards
+    weights,  # [R, G, H, K]: the kernel reads the first H columns, and READ·H after them
     peepholes,  # [R, P, H]
-    h,  # [R, T + 1, B, H], with the initial state first
+    h,  # [R, T + 1, B, H], the initial state first
     c,  # the same of the memory
-    y,  # [R, READ, B, H]: the gates before the first step, where they are read
+    y,  # [R, READ, B, H]: the gates before the first step, if they are read
     T,
     B,
     H,
@@ -76,7 +76,7 @@ def forward_kernel(
     ROWS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
-    """Go forward over all steps; a program for each ROWS sequences of each run."""
+    """Go forward over all steps; one program for ROWS sequences of a run."""
     run = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     units = tl.arange(0, UNITS)
@@ -90,7 +90,7 @@ def forward_kernel(
     if P == 3:
         at = peepholes + run * P * H + units
         p0, p1, p2 = _peephole(at, units, H), _peephole(at + H, units, H), _peephole(at + 2 * H, units, H)
-    step = tl.full([], B, tl.int64) * H  # numbers of a state: many steps of them are more than 32 bits count
+    step = tl.full([], B, tl.int64) * H  # numbers of a state; over many steps they exceed 32 bits
     y0, y1 = h_now, h_now
     if READ == 2:
         y0 = tl.load(y + run * READ * B * H + state, mask=mask, other=0.0)
@@ -130,9 +130,9 @@ def backward_kernel(
     peepholes,
     c,
     d_out,  # [R, T, B, H]
-    d_h,  # [R, B, H]: of the last h; of the initial one afterwards
+    d_h,  # [R, B, H]: of the last h; of the initial h afterwards
     d_c,  # the same of the memory
-    d_y,  # [R, READ, B, H]: of the last gates that are read; of the initial ones afterwards
+    d_y,  # [R, READ, B, H]: of the last gates that are read; of the initial gates afterwards
     T,
     B,
     H,
@@ -146,7 +146,7 @@ def backward_kernel(
     ROWS: tl.constexpr,
     UNITS: tl.constexpr,
 ):
-    """Go back over all steps."""
+    """Go back over all steps; one program for ROWS sequences of a run."""
     run = tl.program_id(1).to(tl.int64)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     units = tl.arange(0, UNITS)

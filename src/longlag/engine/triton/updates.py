@@ -1,9 +1,9 @@
-"""What each cell computes of its pre-activations, and the derivative of that, for a tile of sequences and units.
+"""What each cell computes from its pre-activations, and the derivative, for a tile of sequences and units.
 
-The cells, their names and the order of their gates are those of the native engine's ``updates.h``.
+The names of the updates and the order of their gates are those of ``native/csrc/updates.h``.
 """
 
-# The bodies of these functions are Triton's, which reads their source: sizes in capitals are constants of the build.
+# Triton compiles the bodies of these functions from their source; sizes in capitals are constants of the build.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
 
 import triton
@@ -78,7 +78,7 @@ def backward(
     p1,
     p2,
 ):
-    """Return the gradients of four pre-activations and of the memory before, [rows, units]; some cells have fewer."""
+    """Return the gradients of four pre-activations, of which a cell may use fewer, and of the memory before."""
     d1 = tl.zeros_like(dh)
     d2, d3, on = d1, d1, d1
     if CELL == "Lstm" or CELL == "PeepholeLstm":

@@ -1,5 +1,5 @@
 """Runs -> the figures of a paper, as PNGs."""
 
-from longlag.report.figures.save import SOLVE_RATE, save_figures
+from longlag.report.figures.save import save_figures, save_solve_rates
 
-__all__ = ["SOLVE_RATE", "save_figures"]
+__all__ = ["save_figures", "save_solve_rates"]

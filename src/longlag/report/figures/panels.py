@@ -1,4 +1,4 @@
-"""Panels of curves: what has a row, what a column, and what a line."""
+"""Panels of curves: rows, columns and lines stand for settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from longlag.report.figures.style import GREY, WIDTH, legend, look, new_figure, 
 
 Array = NDArray[np.float64]
 
-#: What stands for the logarithm of 0: no float64 has a smaller one.
+#: Stands for the logarithm of 0; the logarithm of every float64 is larger.
 OF_ZERO = -400.0
 _MOST_BANDS = 8  # with more lines than this, bands would hide each other
 _THIN: dict[str, Any] = {"linestyle": ":", "linewidth": 0.8}
@@ -24,15 +24,15 @@ _THIN: dict[str, Any] = {"linestyle": ":", "linewidth": 0.8}
 class Panels:
     """The panels of a figure of curves.
 
-    T has a column each. Where the forget bias varies, it has a line each, and what else varies a row; otherwise what
-    else varies has a line. Each moment has a row of its own.
+    Each T has a column. Where the forget bias varies, each forget bias has a line, and each other setting a row;
+    otherwise each other setting has a line. Each moment has a row.
 
     Args:
         rows: the names of the rows.
         columns: the lags of the columns.
-        lines: what the lines stand for.
-        of_line: the line of a group.
-        title: what the lines are, for the legend.
+        lines: the values that the lines stand for.
+        of_line: returns the value of a group's line.
+        title: the title of the legend.
 
     """
 
@@ -61,9 +61,9 @@ class Panels:
         """Draw the axes.
 
         Args:
-            moments: the names of the moments, or one that is empty.
-            title: of the vertical axes.
-            log: whether the values are log10 of what is shown.
+            moments: the names of the moments, or one empty name.
+            title: the title of the vertical axes.
+            log: whether the values are logarithms to base 10.
 
         """
         self.log = log
@@ -78,9 +78,9 @@ class Panels:
         self.y_title = title
 
     def band(self, group: Group, moment: str, xs: Array, values: Array, thin: bool = False) -> None:
-        """Draw the median of the curves of a group, [curves, xs], and their range; NaN is no value.
+        """Draw the median of the curves of a group, [curves, xs], and their range; NaN is a missing value.
 
-        With more than eight lines there is no range, nor is there one of a thin line.
+        The range is left out for a thin line, and where there are more than eight lines.
         """
         axis = self.axes[group.name if group.name in self.rows else "", moment, group.T]
         style = look(self.lines.index(self.of_line(group))) | (_THIN if thin else {})
@@ -96,18 +96,18 @@ class Panels:
             axis.fill_between(xs, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
     def finish(self, x_title: str, subject: str, note: str, floor: float) -> None:
-        """Draw what is around the curves.
+        """Draw axes, titles and legend around the curves.
 
         Args:
-            x_title: of the horizontal axes.
-            subject: what all curves have in common.
-            note: for the small print.
-            floor: no axis of logarithms goes below it.
+            x_title: the title of the horizontal axes.
+            subject: cell and task, where all curves have the same.
+            note: a text for the small print.
+            floor: the lowest end of a logarithmic axis.
 
         """
         drawn = [axis for axis in self.axes.values() if axis.has_data()]
         lowest = min((axis.dataLim.ymin for axis in drawn), default=0.0)
-        if self.log and drawn:  # all have the same scale
+        if self.log and drawn:  # all axes share one scale
             low, high = max(floor, lowest), max(floor, *(axis.dataLim.ymax for axis in drawn))
             room = 0.04 * max(high - low, 1)
             drawn[0].set_ylim(low - room, high + room)
@@ -125,15 +125,15 @@ class Panels:
         )
 
     def _label(self) -> None:
-        """Write beside each row and above each column what it is, where the row or the column begins."""
+        """Write the title of each row and of each column beside its first panel."""
         rows, columns, lowest = set(), set(), {}
         for (name, moment, T), axis in self.axes.items():
             axis.set_visible(axis.has_data())
             if not axis.has_data():
                 continue
             if (name, moment) not in rows:
-                what = ", ".join(part for part in (name, moment) if part)
-                axis.set_ylabel("\n".join(part for part in (what, self.y_title) if part))
+                row = ", ".join(part for part in (name, moment) if part)
+                axis.set_ylabel("\n".join(part for part in (row, self.y_title) if part))
                 axis.tick_params(labelleft=True)
             if T not in columns:
                 axis.set_title(f"T = {shown(T)}")
@@ -145,5 +145,5 @@ class Panels:
 
 
 def drawable(values: Array) -> Array:
-    """Return log10 values with one for 0 that is below all others and every axis, and NaN for +inf."""
+    """Return log10 values with ``OF_ZERO`` for -inf, and NaN for +inf."""
     return np.where(np.isneginf(values), OF_ZERO, np.where(np.isfinite(values), values, np.nan))

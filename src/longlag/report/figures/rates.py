@@ -1,4 +1,4 @@
-"""How often each setting was solved, and how soon: maps over T × forget bias, or dots where these do not both vary."""
+"""The solve rate and the time to solve of each setting: maps over T × forget bias, or dots if only one varies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from matplotlib.patches import Rectangle
 
 from longlag.report.figures.groups import Group, distinct, shown
 from longlag.report.figures.style import COLOURS, GREY, MAP, PALE, WIDTH, new_figure, quiet_grid, remark
-from longlag.report.statistics import wilson
+from longlag.report.statistics.rates import wilson
 
 
 def solve_rates(groups: Sequence[Group], subject: str) -> Figure | None:
     """Return the figure of solve rates and median times to solve; ``None`` if no run has ended with an outcome.
 
-    A rate has its 95 % interval after Wilson. An unsolved run counts as longer than any solved one; where that hides
-    the median, ``>`` and the most steps taken stand in its place.
+    Each rate has its 95 % interval after Wilson. An unsolved run counts as longer than any solved one; where the median
+    is an unsolved run, the figure shows ``>`` and the largest number of steps.
     """
     ended = [group for group in groups if group.trials]
     if not ended:
@@ -29,7 +29,9 @@ def solve_rates(groups: Sequence[Group], subject: str) -> Figure | None:
     figure = _maps(grids) if mapped else _dots(ended)
     remark(
         figure,
-        "; ".join(part for part in (subject, "solved runs of all, and the 95 % interval of the rate (Wilson)") if part),
+        "; ".join(
+            part for part in (subject, "solved runs of all runs, and the 95 % interval of the rate (Wilson)") if part
+        ),
     )
     return figure
 
@@ -75,7 +77,7 @@ def _time_cell(axis: Axes, at: tuple[int, int], group: Group, norm: Normalize, c
 
 
 def _tile(axis: Axes, at: tuple[int, int], value: float | None, norm: Normalize, colours: str) -> str:
-    """Colour a cell of the map, and return the ink that can be read on it."""
+    """Colour a cell of the map, and return a colour for text on it."""
     corner = at[0] - 0.5, at[1] - 0.5
     if value is None:
         axis.add_patch(Rectangle(corner, 1, 1, facecolor=PALE, edgecolor="white", linewidth=1))
@@ -95,7 +97,7 @@ def _frame(axis: Axes, lags: list[Any], biases: list[Any]) -> None:
 
 
 def _dots(groups: Sequence[Group]) -> Figure:
-    """Draw a row a setting: the rate with its interval, and the median time beside it."""
+    """Draw one row for each setting: the rate with its interval, and the median time beside it."""
     names = _row_names(groups)
     figure = new_figure(0.8 + (0.2 if len(groups) <= 100 else 0.13) * len(groups))
     axis = figure.subplots()
@@ -125,12 +127,12 @@ def _dots(groups: Sequence[Group]) -> Figure:
 
 
 def _row_names(groups: Sequence[Group]) -> list[str]:
-    """Return what tells the settings apart."""
+    """Return the names of the settings: the values in which they differ."""
     names = {group.name for group in groups}
     lags = len({(group.name, group.T) for group in groups}) > len(names)
     biases = len({(group.name, group.bias) for group in groups}) > len(names)
-    found = []
+    row_names = []
     for group in groups:
         parts = (group.name, lags and f"T = {shown(group.T)}", biases and f"b = {shown(group.bias)}")
-        found.append(", ".join(part for part in parts if part) or "all runs")
-    return found
+        row_names.append(", ".join(part for part in parts if part) or "all runs")
+    return row_names

@@ -1,11 +1,13 @@
 """All figures of some runs, into a folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from longlag.report.columns import TERMINAL, curves_of, declared_metrics
 from longlag.report.curves import RunCurves
 from longlag.report.figures.flow import flow_curves, flow_maps
 from longlag.report.figures.groups import Group, groups_of, subject_of
@@ -16,43 +18,68 @@ from longlag.report.figures.training import training_curves
 _DH, _DC = "‖dL/dh$_t$‖", "‖dL/dc$_t$‖"
 
 SOLVE_RATE = "solve_rate.png"
-#: The name of a file -> what draws it; ``None`` where there is nothing to draw.
-FIGURES: dict[str, Callable[[Sequence[Group], str], Figure | None]] = {
-    SOLVE_RATE: solve_rates,
-    "accuracy.png": lambda groups, of: training_curves(groups, of, "val/acc", "validation accuracy", log=False),
-    "early_gradient.png": lambda groups, of: training_curves(groups, of, "early_gradient", "early gradient", log=True),
-    "error_flow.png": lambda groups, of: flow_curves(groups, of, "dh", _DH),
-    "error_flow_cell.png": lambda groups, of: flow_curves(groups, of, "dc", _DC, direct="dc_direct"),
-    "error_flow_map.png": lambda groups, of: flow_maps(groups, of, "dh", _DH),
-}
+
+Draw = Callable[[Sequence[Group], str], Figure | None]
 
 
-def save_figures(runs: Sequence[RunCurves], folder: Path, names: Sequence[str] = tuple(FIGURES)) -> list[Path]:
-    """Write the figures of some runs as PNGs, 300 dots per inch, for print.
+def save_figures(runs: Sequence[RunCurves], folder: Path) -> list[Path]:
+    """Write the figures of runs as PNGs, 300 dots per inch, for print.
 
-    ``solve_rate.png``: how often each setting was solved, and how soon. ``accuracy.png`` and ``early_gradient.png``:
-    against the optimizer steps. ``error_flow.png`` and ``error_flow_cell.png``: the gradient of h and of c against the
-    lag, at initialisation and at the end. ``error_flow_map.png``: the gradient of h over lag × training step. What the
-    runs do not have is left out.
+    ``solve_rate.png``: how often each setting was solved, and how soon. ``val_acc.png``, ``early_gradient.png`` and one
+    for each further curve that is declared as shown everywhere: against the optimizer steps. ``error_flow.png`` and
+    ``error_flow_cell.png``: the gradient of h and of c against the lag, at initialisation and at the end.
+    ``error_flow_map.png``: the gradient of h over lag × training step. A figure of something that no run recorded is
+    left out.
 
     Args:
         runs: the runs, in whatever state.
-        folder: where the figures go; it is made if it is not there.
-        names: which of them are wanted.
+        folder: for the figures; it is made if it is missing.
 
     Returns:
         The files that were written.
 
     Raises:
-        OSError: one cannot be written.
+        OSError: a file cannot be written.
 
     """
+    return _save(runs, folder, {SOLVE_RATE: solve_rates, **_curves(runs), **_FLOW})
+
+
+def save_solve_rates(runs: Sequence[RunCurves], folder: Path) -> list[Path]:
+    """Write ``solve_rate.png`` alone; an empty list if no run has ended with an outcome.
+
+    Raises:
+        OSError: the file cannot be written.
+
+    """
+    return _save(runs, folder, {SOLVE_RATE: solve_rates})
+
+
+#: The name of a file -> the function that draws it; ``None`` where there is nothing to draw.
+_FLOW: dict[str, Draw] = {
+    "error_flow.png": lambda groups, subject: flow_curves(groups, subject, "dh", _DH),
+    "error_flow_cell.png": lambda groups, subject: flow_curves(groups, subject, "dc", _DC, direct="dc_direct"),
+    "error_flow_map.png": lambda groups, subject: flow_maps(groups, subject, "dh", _DH),
+}
+
+
+def _curves(runs: Sequence[RunCurves]) -> dict[str, Draw]:
+    """Return the figures of the curves on the validation split and of the probe batch."""
+    keys = [key for run in runs for row in run.metrics.values() for key in row]
+    declared = declared_metrics([run.record for run in runs])
+    metrics = [
+        metric for metric in curves_of(keys, declared, TERMINAL) if not metric.key.startswith(("train/", "recent/"))
+    ]
+    return {f"{metric.key.replace('/', '_')}.png": partial(training_curves, metric=metric) for metric in metrics}
+
+
+def _save(runs: Sequence[RunCurves], folder: Path, figures: Mapping[str, Draw]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     groups, subject = groups_of(runs), subject_of(runs)
     written = []
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-        for name in names:
-            figure = FIGURES[name](groups, subject)
+        for name, draw in figures.items():
+            figure = draw(groups, subject)
             if figure is not None:
                 written.append(save(figure, folder / name))
     return written

@@ -1,4 +1,4 @@
-"""How the figures look, and how they are written: for a column of print, and for eyes of every kind."""
+"""The look of the figures, for the column of a paper and for colour-blind readers, and how they are saved."""
 
 import io
 import math
@@ -14,11 +14,11 @@ from matplotlib.lines import Line2D
 
 from longlag.runs.files import write_whole
 
-#: The colours of Okabe & Ito 2008 that show on white; each has a dash too, so lines can be told apart without colour.
+#: The colours of Okabe & Ito 2008 that show on white; each has a dash too, so that lines differ without colour.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 0.8)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
-_LETTERS = 19  # of the small print to an inch
-_MOST_PIXELS = 30_000  # in height or width: a figure with very many panels is drawn more coarsely
+_LETTERS = 19  # of the small print in an inch
+_MOST_PIXELS = 30_000  # in height or width; a figure with very many panels gets fewer dots per inch
 MAP = "cividis"
 GREY, PALE = "#5f6670", "#e4e6ea"
 WIDTH, DOTS = 5.5, 300  # inches, the width of a page's text; dots per inch
@@ -52,13 +52,13 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 
 
 def look(number: int) -> dict[str, Any]:
-    """Return colour and dash of a line: those of another number are others, up to 35."""
+    """Return colour and dash of a line; the first 35 numbers all have different ones."""
     turn, colour = divmod(number, len(COLOURS))
     return {"color": COLOURS[colour], "linestyle": DASHES[(colour + turn) % len(DASHES)]}
 
 
 def legend(figure: Figure, names: Sequence[str], title: str, more: Iterable[tuple[str, dict[str, Any]]] = ()) -> None:
-    """Put the names of the lines, by their numbers, beside the figure; then further lines with a look of their own."""
+    """Draw the legend beside the figure: the numbered lines, then further lines with their looks."""
     entries = [(name, look(number)) for number, name in enumerate(names)] if len(names) > 1 else []
     entries += list(more)
     if entries:
@@ -68,13 +68,13 @@ def legend(figure: Figure, names: Sequence[str], title: str, more: Iterable[tupl
 
 
 def remark(figure: Figure, text: str) -> None:
-    """Write in small print, above everything, what is drawn."""
+    """Write a text in small print above the figure."""
     lines = textwrap.wrap(text, int(_LETTERS * figure.get_figwidth()), break_long_words=False)
     figure.suptitle("\n".join(lines), fontsize=6.5, color=GREY, x=0.005, ha="left")
 
 
 def quiet_grid(axis: Axes) -> None:
-    """Draw faint lines at the ticks, behind everything."""
+    """Draw faint lines at the ticks, behind the curves."""
     axis.grid(linewidth=0.4, color=PALE)
     axis.set_axisbelow(True)
 
@@ -87,7 +87,7 @@ def powers_of_ten(axis: Axes, low: float, high: float) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as a PNG, whole: to a temporary name beside it, then renamed."""
+    """Write a figure as a PNG; no reader ever sees half of it."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=min(DOTS, _MOST_PIXELS / max(figure.get_size_inches())))
     write_whole(path, picture.getvalue())

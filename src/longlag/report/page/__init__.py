@@ -1,4 +1,4 @@
-"""The page: one HTML file that shows the runs and lets a person compare them."""
+"""The page: one HTML file that shows runs and lets a reader compare them."""
 
 from longlag.report.page.build import build_page
 

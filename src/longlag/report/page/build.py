@@ -1,4 +1,4 @@
-"""Runs -> one HTML file: the data, our scripts and styles, and Plotly's JavaScript, all of it inside."""
+"""Runs -> one HTML file: the data, our scripts and styles, and Plotly's JavaScript, all in one file."""
 
 import html
 import json
@@ -12,18 +12,18 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 from longlag import __version__
 from longlag.report.curves import RunCurves
 from longlag.report.page.data import flow_most, page_data
-from longlag.report.page.read import RunPages, read_for_page
-from longlag.report.prediction import predictions, told
+from longlag.report.page.read import PageRun, read_for_page
+from longlag.report.statistics.prediction import predictions, sentences
 from longlag.runs import RunRecord
 from longlag.runs.status import now
 
-#: Our scripts, in the order in which they need each other.
+#: Our scripts; each needs the ones before it.
 SCRIPTS = (
     "statistics", "data", "theme", "figures", "table", "filters", "curves", "flow", "rates", "parallel",
     "differences", "prediction", "main",
 )  # fmt: skip
 
-#: Of the bootstrap: so many, fewer where there are many runs, so that a thousand runs take seconds; never too few.
+#: Resamples of the bootstrap: fewer for many runs, so that a thousand runs take seconds, but never too few.
 _RESAMPLES, _RESAMPLED, _FEWEST_RESAMPLES = 2000, 400_000, 200
 
 
@@ -32,17 +32,17 @@ def build_page(records: Sequence[RunRecord], warn: Callable[[str], None] = lambd
 
     Args:
         records: the runs, at least one.
-        warn: is told of each file that cannot be read; the run is then shown without it.
+        warn: receives a line for each file that cannot be read; the page then shows the run without its curves.
 
     """
     kept: list[RunCurves] = []
     data = page_data(_read_one_by_one(records, warn, kept), records)
     resamples = max(_FEWEST_RESAMPLES, min(_RESAMPLES, _RESAMPLED // len(kept)))
-    found = predictions(kept, resamples)
+    made = predictions(kept, resamples)
     data |= {
         "prediction": {
-            "told": told(found),
-            "rows": [asdict(prediction) for prediction in found],
+            "sentences": sentences(made),
+            "rows": [asdict(prediction) for prediction in made],
             "resamples": resamples,
         },
         "made": now(),
@@ -59,7 +59,7 @@ def build_page(records: Sequence[RunRecord], warn: Callable[[str], None] = lambd
 
 
 def script_safe(data: Any) -> str:
-    """Return data as JSON that can stand in a ``<script>``, whatever names and texts are in it."""
+    """Return data as JSON that is safe inside of a ``<script>``, whatever texts the data hold."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -68,8 +68,8 @@ def script_safe(data: Any) -> str:
 
 def _read_one_by_one(
     records: Sequence[RunRecord], warn: Callable[[str], None], kept: list[RunCurves]
-) -> Iterator[RunPages]:
-    """Yield each run with its curves, and keep it without its error flow."""
+) -> Iterator[PageRun]:
+    """Yield each run with its curves, and append it to ``kept`` without its error flow."""
     for record in records:
         run = read_for_page(record, flow_most(len(records)), warn)
         kept.append(RunCurves(record, run.metrics, {}))
@@ -77,11 +77,11 @@ def _read_one_by_one(
 
 
 def _part(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
+    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
 def _filled(template: str, **parts: str) -> str:
-    """Put the parts in the places that are named ``{{part}}``, each once; what a part holds is left as it is."""
+    """Replace each ``{{name}}`` of the template, once, by the part of this name; parts are not searched for names."""
     pieces = []
     for name, part in parts.items():
         before, template = template.split(f"{{{{{name}}}}}")

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SMALLEST = 1e-30
-"""A figure that comes below is packed as its log10: float32 ends at 1e-45, gradients go down to 1e-300."""
+"""A curve with smaller values is packed as log10: float32 ends at 1e-45, gradients go down to 1e-300."""
 _LARGEST = 3e38
 
 
 def packed(values: Iterable[float]) -> str:
-    """Return numbers as base64 of little-endian float32; NaN stands for what is missing."""
+    """Return numbers as base64 of little-endian float32; NaN stands for a missing value."""
     numbers = [math.copysign(math.inf, x) if abs(x) > _LARGEST else x for x in values]
     return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
 
@@ -20,19 +20,21 @@ def packed(values: Iterable[float]) -> str:
 def packed_metrics(metrics: Mapping[int, Mapping[str, float]], most: int) -> dict[str, Any]:
     """Return the curves of a run, thinned.
 
-    Every 2nd, 4th, 8th, … measured step is kept, and the last one, so that the runs of a study keep the same steps
-    and any two of them have the coarser one's in common.
+    Every 2nd, 4th, 8th, … measured step is kept, and the last one. So runs of one study keep the same steps, and the
+    steps of the coarser run are among the steps of the finer one.
 
     Args:
-        metrics: optimizer step -> figures.
-        most: as many values as may be kept, about.
+        metrics: optimizer step -> metric -> value.
+        most: about how many values are kept.
 
     Returns:
-        ``steps``, packed; ``stride``; ``columns``, figure -> packed values. A value that starts with ``~`` holds log10.
+        ``steps``, packed; ``stride``; ``columns``, metric -> packed values. A value that starts with ``~`` holds log10.
 
     """
     names = dict.fromkeys(name for row in metrics.values() for name in row)
-    names = {name: None for name in names if sum(name in row for row in metrics.values()) > 1}  # no lone test/acc
+    names = {
+        name: None for name in names if sum(name in row for row in metrics.values()) > 1
+    }  # a single value, such as test/acc, is no curve
     steps = sorted(step for step, row in metrics.items() if any(name in row for name in names))
     stride = 1
     while len(steps) / stride * (len(names) + 1) > most and stride < len(steps):

@@ -1,22 +1,22 @@
-"""The curves of a run, read for the page; what cannot be read costs a line of warning, and the run is without it."""
+"""The curves of a run as the page needs them: the metrics whole, the error flow packed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from longlag.report.page.flow import packed_flow
+from longlag.report.curves import read_or_warn, recorded_metrics
+from longlag.report.page.pack_flow import read_packed_flow
 from longlag.runs import RunRecord
-from longlag.runs.metrics import read_metrics
 
 
 @dataclass(frozen=True)
-class RunPages:
-    """A run with what the page shows of its curves.
+class PageRun:
+    """A run with the curves that the page shows.
 
     Args:
         record: the run.
-        metrics: optimizer step -> figures; empty if none were recorded.
+        metrics: optimizer step -> metric -> value; empty if nothing was recorded.
         flow: the error flow, packed, see ``packed_flow``; empty if it was not measured.
 
     """
@@ -26,29 +26,15 @@ class RunPages:
     flow: dict[str, Any]
 
 
-def read_for_page(record: RunRecord, flow_most: int, warn: Callable[[str], None]) -> RunPages:
+def read_for_page(record: RunRecord, flow_most: int, warn: Callable[[str], None]) -> PageRun:
     """Read a run.
 
     Args:
         record: the run.
-        flow_most: as many values of the error flow as may be kept, about.
-        warn: is told of each file that cannot be read.
+        flow_most: about how many values of the error flow are kept.
+        warn: receives a line for each file that cannot be read.
 
     """
-    folder = record.folder
-    metrics = _read(folder.metrics, "metrics", read_metrics, warn)
-    flow = _read(folder.error_flow, "error flow", lambda path: packed_flow(path.read_text("utf-8"), flow_most), warn)
-    return RunPages(record, metrics, flow)
-
-
-def _read(path: Path, of: str, read: Callable[[Path], dict[Any, Any]], warn: Callable[[str], None]) -> dict[Any, Any]:
-    try:
-        return read(path)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        warn(f"{path} cannot be read: {error.strerror}")
-    except ValueError as error:
-        said = str(error)
-        warn(said if said.startswith(str(path)) else f"{path} is not a table of {of}: {said}")
-    return {}
+    metrics = recorded_metrics(record, warn)
+    flow = read_or_warn(record.folder.error_flow, partial(read_packed_flow, most=flow_most), warn)
+    return PageRun(record, metrics, flow or {})

@@ -1,0 +1,87 @@
+"""Checks of the settings of cells, models and tasks; the message of an error names the setting and its bounds."""
+
+import math
+from typing import Any
+
+
+def check_integer(name: str, value: Any, at_least: int, why: str = "", at_most: int | None = None) -> None:
+    """Check that a setting is an integer within its bounds.
+
+    Args:
+        name: the name of the setting.
+        value: its value.
+        at_least: the lower bound.
+        why: the reason for the bound, for the message.
+        at_most: the upper bound; ``None`` for no bound.
+
+    Raises:
+        ValueError: ``value`` is not.
+
+    """
+    fits = not isinstance(value, bool) and isinstance(value, int) and value >= at_least
+    if not fits or (at_most is not None and value > at_most):
+        bound = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+        raise ValueError(f"{name} must be an integer {bound}{f' ({why})' if why else ''}, got {value!r}")
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Check that a setting is a positive integer.
+
+    Raises:
+        ValueError: ``value`` is not.
+
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def check_multiple(name: str, value: int, of: str, divisor: int) -> None:
+    """Check that a setting is a multiple of the setting called ``of``.
+
+    Raises:
+        ValueError: ``value`` is not.
+
+    """
+    if value % divisor:
+        raise ValueError(f"{name} must be a multiple of {of}={divisor}, got {value}")
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number; ``True`` and ``False`` are not."""
+    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+
+
+def check_number(
+    name: str, value: Any, low: float | None = None, high: float | None = None, above: bool = False
+) -> None:
+    """Check that a setting is a number within its bounds.
+
+    Args:
+        name: the name of the setting.
+        value: its value.
+        low: the lower bound; ``None`` for no bound.
+        high: the upper bound; ``None`` for no bound.
+        above: whether the number must exceed the lower bound.
+
+    Raises:
+        ValueError: ``value`` is not.
+
+    """
+    fits = is_number(value)
+    if fits and low is not None:
+        fits = low < value if above else low <= value
+    if not fits or (high is not None and value > high):
+        lower = "" if low is None else f" above {low:g}" if above else f" of at least {low:g}"
+        upper = "" if high is None else f"{' and' if lower else ' of'} at most {high:g}"
+        raise ValueError(f"{name} must be a number{lower}{upper}, got {value!r}")
+
+
+def check_switch(name: str, value: Any) -> None:
+    """Check that a setting is true or false.
+
+    Raises:
+        ValueError: ``value`` is not.
+
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")

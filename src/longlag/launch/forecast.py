@@ -1,0 +1,129 @@
+"""``longlag train --dry-run``: the action for each job, and an estimate of the time."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal
+
+from longlag.jobs.job import Job
+from longlag.runs import RunRecord, read_study
+from longlag.runs.claim import holder_of
+from longlag.settings.names import apart_from_seed
+from longlag.terminal import duration, print_line, stdout_console
+
+Action = Literal["run", "resume", "skip", "held"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The forecast of a job.
+
+    Args:
+        job: the job.
+        action: run it, go on with it, skip it, or leave it to the process that holds it.
+        why: the state of its run, or the process that holds it.
+        seconds: an estimate of the training time; ``None`` without a run to estimate from.
+
+    """
+
+    job: Job
+    action: Action
+    why: str
+    seconds: float | None
+
+
+def forecasts(jobs: Sequence[Job]) -> list[Forecast]:
+    """Return the forecast of each job, from the folders of its study."""
+    studies = dict.fromkeys(job.folder.path.parent for job in jobs)
+    clock = _Clock(record for study in studies if study.is_dir() for record in read_study(study))
+    return [_forecast(job, clock) for job in jobs]
+
+
+def print_forecast(jobs: Sequence[Job]) -> None:
+    """Print a line for each job, and the sums."""
+    console = stdout_console()
+    results = forecasts(jobs)
+    for one in results:
+        time = "" if one.action in ("skip", "held") else f"  {_estimate(one.seconds)}"
+        why = f"  ({one.why})" if one.why else ""
+        print_line(console, f"{one.action:7}{one.job.folder.path}{time}{why}")
+    counts = Counter(one.action for one in results)
+    parts = [f"{counts[action]} to {action}" for action in ("run", "resume", "skip") if counts[action]]
+    parts += [f"{counts['held']} that another process is at"] if counts["held"] else []
+    ahead = [one.seconds for one in results if one.action in ("run", "resume")]
+    known = [seconds for seconds in ahead if seconds is not None]
+    print_line(console, f"\n{len(results)} job{'s' * (len(results) != 1)}: {', '.join(parts)}")
+    if ahead:
+        untold = f", and {len(ahead) - len(known)} that no run tells of" if len(known) < len(ahead) else ""
+        total = _estimate(sum(known)) if known else "no run tells how long"
+        print_line(console, f"training, one after the other: {total}{untold if known else ''}")
+
+
+def _forecast(job: Job, clock: "_Clock") -> Forecast:
+    owner = holder_of(job.folder.path)
+    if owner is not None:
+        return Forecast(job, "held", f"process {owner.pid} on {owner.host}", None)
+    action = job.next_action()
+    if action.kind == "skip":
+        return Forecast(job, "skip", action.state, None)
+    if action.kind == "resume":
+        further = f"; goes on from {action.from_step:,} to {job.max_steps:,}" if action.from_step is not None else ""
+        return Forecast(job, "resume", f"{action.state}{further}", clock.rest(job))
+    aside = "; would be set aside" if job.fresh else ", and no checkpoint"
+    return Forecast(job, "run", f"{action.state}{aside}" if action.state else "", clock.whole(job))
+
+
+class _Clock:
+    """Estimates the time of a run from runs that have ended.
+
+    The best estimate is the same settings with another seed. Else the time for a step and a unit of lag counts, of runs
+    with another lag or forget bias: the time of a step is proportional to the length of its sequences.
+    """
+
+    def __init__(self, records: Iterable[RunRecord]) -> None:
+        self._alike: dict[str, list[float]] = {}
+        self._rates: dict[str, list[float]] = {}
+        for record in records:
+            seconds, steps = (record.summary.get(name) for name in ("seconds", "steps"))
+            T = record.config["run"].get("T")
+            if record.status.finished and isinstance(seconds, int | float) and isinstance(steps, int) and steps:
+                self._alike.setdefault(apart_from_seed(record.config), []).append(seconds)
+                if isinstance(T, int):
+                    self._rates.setdefault(_size(record.config), []).append(seconds / steps / T)
+
+    def whole(self, job: Job) -> float | None:
+        """Return the seconds from the first step."""
+        alike, rates = self._alike.get(apart_from_seed(job.settings)), self._rates.get(_size(job.settings))
+        if alike:
+            return median(alike)
+        if not rates:
+            return None
+        return median(rates) * float(job.settings["trainer"]["max_steps"] * job.settings["run"]["T"])
+
+    def rest(self, job: Job) -> float | None:
+        """Return the seconds from the last checkpoint."""
+        import torch
+
+        whole = self.whole(job)
+        if whole is None:
+            return None
+        try:
+            step = int(torch.load(job.folder.last_checkpoint, weights_only=True, map_location="cpu")["global_step"])
+        except Exception:  # a damaged checkpoint is refused when the run goes on
+            step = 0
+        return max(0.0, whole * (1 - step / float(job.settings["trainer"]["max_steps"])))
+
+
+def _size(settings: dict[str, Any]) -> str:
+    """Return the settings, apart from the lag, that decide the time of a step."""
+    cell = {key: value for key, value in settings["cell"].items() if key != "forget_bias"}
+    sizes = {key: value for key, value in (settings["task"].get("splits") or {}).items() if key != "seed"}
+    parts = [cell, settings["task"]["_target_"], sizes, settings["model"], settings["engine"]]
+    parts.append({key: value for key, value in settings["trainer"].items() if key not in ("max_steps", "max_time")})
+    return json.dumps(parts, sort_keys=True, default=str)
+
+
+def _estimate(seconds: float | None) -> str:
+    return "time unknown" if seconds is None else f"about {duration(seconds)}"

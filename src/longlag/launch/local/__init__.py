@@ -1,0 +1,1 @@
+"""The launcher for one machine: worker processes, one for each core or GPU."""

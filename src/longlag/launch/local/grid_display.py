@@ -1,0 +1,153 @@
+"""The progress of a grid: one display for all jobs in a terminal, lines on a file or a pipe."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from longlag.terminal import duration, print_line
+
+_DRAWN_EVERY_S = 0.2
+_LINE_EVERY_S = 30.0  # on a file or a pipe
+_SHOWN = ("solved", "done", "diverged", "failed", "refused", "interrupted", "skipped", "repeated")
+_CALLED = {"done": "unsolved", "skipped": "ran before"}
+_RAN = ("solved", "done", "diverged")
+
+
+@dataclass
+class _Row:
+    """A running job.
+
+    Args:
+        title: names it.
+        begun: the time of its start.
+        step: the latest step; ``None`` before the first.
+        steps: the most steps; -1 without a limit.
+        accuracy: at the latest validation.
+
+    """
+
+    title: str
+    begun: float
+    step: int | None = None
+    steps: int = -1
+    accuracy: float | None = None
+
+    @property
+    def share(self) -> float:
+        return min(1.0, (self.step or 0) / self.steps) if self.steps > 0 else 0.0
+
+    def figures(self) -> str:
+        if self.step is None:
+            return "starting"
+        accuracy = "" if self.accuracy is None else f"  val acc {self.accuracy:.3f}"
+        return f"step {self.step}{f'/{self.steps}' if self.steps > 0 else ''}{accuracy}"
+
+
+class GridDisplay:
+    """In a terminal, a bar for the grid and a line for each job; elsewhere, a line about the grid now and then.
+
+    Args:
+        console: where to draw.
+        total: the number of jobs.
+        slots: the most jobs at once.
+        clock: returns the time in seconds.
+
+    """
+
+    def __init__(self, console: Console, total: int, slots: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.console = console
+        self.total = total
+        self.slots = slots
+        self.ended: Counter[str] = Counter()
+        self._rows: dict[int, _Row] = {}
+        self._seconds: list[float] = []
+        self._clock = clock
+        self._drawn = clock()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Start to draw."""
+        if self.console.is_terminal:
+            self._live = Live(console=self.console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the display away."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        self._rows.clear()
+
+    def begin(self, number: int, title: str) -> None:
+        """Add a job that begins."""
+        self._rows[number] = _Row(title, self._clock())
+
+    def move(self, number: int, step: int, steps: int, accuracy: float | None) -> None:
+        """Update the step of a job."""
+        row = self._rows[number]
+        row.step, row.steps, row.accuracy = step, steps, accuracy
+
+    def end(self, number: int, how: str) -> None:
+        """Count a job that has ended, or does not run."""
+        self.ended[how] += 1
+        row = self._rows.pop(number, None)
+        if row is not None and how in _RAN:
+            self._seconds.append(self._clock() - row.begun)
+
+    def say(self, line: str) -> None:
+        """Print a line, above the display."""
+        print_line(self.console, line)
+
+    def tick(self) -> None:
+        """Draw again, unless the last drawing is recent."""
+        every = _LINE_EVERY_S if self._live is None else _DRAWN_EVERY_S
+        if self._clock() - self._drawn < every:
+            return
+        self._drawn = self._clock()
+        if self._live is not None:
+            self._live.update(self._picture(), refresh=True)
+        elif self._rows:
+            going = "; ".join(f"{row.title}: {row.figures()}" for row in self._rows.values())
+            self.say(f"grid: {self.summary()}; at {going}")
+
+    def summary(self) -> str:
+        """Return the progress of the grid in words."""
+        counts = [f"{self.ended[how]} {_CALLED.get(how, how)}" for how in _SHOWN if self.ended[how]]
+        left = self.seconds_left()
+        time_left = [] if left is None else [f"{duration(left)} left"]
+        return ", ".join([f"{self.ended.total()}/{self.total} jobs", *counts, *time_left])
+
+    def seconds_left(self) -> float | None:
+        """Estimate the time left from the runs that have ended; ``None`` if none has."""
+        if not self._seconds or self.total <= self.ended.total():
+            return None
+        each = sum(self._seconds) / len(self._seconds)
+        going = [1.0 - row.share for row in self._rows.values()]
+        waiting = self.total - self.ended.total() - len(going)
+        return each * max((waiting + sum(going)) / self.slots, *going, 0.0)
+
+    def _picture(self) -> RenderableType:
+        whole = Table.grid(padding=(0, 1))
+        whole.add_row(
+            ProgressBar(total=max(1, self.total), completed=self.ended.total(), width=30), Text(self.summary())
+        )
+        jobs = Table.grid(padding=(0, 1), expand=True)
+        jobs.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+        jobs.add_column(width=16)
+        jobs.add_column(no_wrap=True, min_width=28)
+        for row in self._rows.values():
+            bar = ProgressBar(total=1.0, completed=row.share, width=16) if row.step is not None else Text("")
+            jobs.add_row(Text(row.title), bar, Text(row.figures()))
+        return Group(whole, jobs)

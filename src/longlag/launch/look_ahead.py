@@ -1,0 +1,167 @@
+"""The look ahead at a grid: all jobs are composed and checked before the first one runs."""
+
+import importlib.util
+import logging
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from longlag.errors import RequestError
+from longlag.launch.session import Session, session
+from longlag.settings.compose import grid, known_keys
+from longlag.settings.messages import explained
+
+if TYPE_CHECKING:
+    from longlag.jobs.job import Job
+
+#: launcher or sweeper -> (a package that it needs, the extra of longlag that brings it)
+_EXTRAS = {"slurm": ("submitit", "slurm"), "ray": ("ray", "ray"), "optuna": ("optuna", "search")}
+
+
+class LookAhead(Callback):
+    """Check every job of a grid before the first one runs: a wrong request costs no run."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the jobs of a grid, or the settings that all jobs of a search share.
+
+        Raises:
+            SystemExit: a job is wrong, or this is a dry run. Hydra would turn any other exception into a warning.
+
+        """
+        from longlag.settings.job_composer import JobComposer
+
+        current = session()
+        try:
+            _check_extras(config)
+            current.composer = JobComposer(GlobalHydra.instance().config_loader(), config)
+            if config.hydra.runtime.choices["hydra/sweeper"] in ("grid", "basic"):
+                _check_grid(config, current)
+            elif current.dry:
+                raise RequestError("--dry-run: the jobs of a search cannot be known ahead")
+            else:
+                _check_search(config, current)
+        except Exception as error:
+            request_error = (
+                error
+                if isinstance(error, RequestError)
+                else explained(error, known_keys([*config.hydra.overrides.hydra, *_typed(config)]))
+            )
+            current.refused = request_error or RequestError(f"{type(error).__name__}: {error}")
+            raise SystemExit(2) from error
+        if current.dry:
+            raise SystemExit(0)
+
+
+def _check_extras(config: DictConfig) -> None:
+    """Check that the packages of the chosen launcher and sweeper are installed.
+
+    Raises:
+        RequestError: one is not.
+
+    """
+    for part in ("launcher", "sweeper"):
+        choice = config.hydra.runtime.choices[f"hydra/{part}"]
+        package, extra = _EXTRAS.get(choice, ("hydra", ""))
+        if importlib.util.find_spec(package) is None:
+            raise RequestError(f"hydra/{part}={choice} needs the package {package}: pip install 'longlag[{extra}]'")
+
+
+def _check_grid(config: DictConfig, current: Session) -> None:
+    """Compose all jobs, and build one of those that differ in the seed alone; print the forecast of a dry run.
+
+    Raises:
+        RequestError: a job is wrong.
+
+    """
+    jobs = grid([*_params(config), *_typed(config)])
+    current.jobs = len(jobs)
+    launcher = hydra.utils.get_class(config.hydra.launcher._target_)
+    if hasattr(launcher, "prepare") and not current.dry:
+        launcher.prepare(config.hydra.launcher, len(jobs))
+    from longlag.jobs.job import Job  # takes seconds, in which workers of the launcher import the same
+    from longlag.jobs.rehearsal import Rehearsal
+
+    assert current.composer is not None
+    current.rehearsal = Rehearsal(keep=_runs_here(launcher) and not current.dry)
+    planned: dict[Any, Job] = {}
+    with Console(stderr=True).status("looking ahead") as status:  # visible in a terminal only
+        for number, overrides in enumerate(jobs, start=1):
+            status.update(f"looking ahead: job {number} of {len(jobs)}")
+            settings, hydra_node = current.composer.settings_and_hydra(overrides)
+            if settings.get("resume") is not None:
+                raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
+            job = Job.composed(settings, hydra_node, overrides)
+            current.rehearsal.check(job)
+            _check_budget(job, planned.get(job.folder.path))
+            current.grid[tuple(overrides)] = job
+            planned.setdefault(job.folder.path, job)
+    current.folders = dict.fromkeys(planned)
+    if current.dry:
+        from longlag.launch.forecast import print_forecast
+
+        print_forecast(list(planned.values()))
+
+
+def _check_budget(job: "Job", other: "Job | None") -> None:
+    """Check that a job does not ask for the run of another job with another budget.
+
+    Raises:
+        RequestError: it does.
+
+    """
+    if other is not None and other.budget != job.budget:
+        raise RequestError(
+            "a grid over trainer.max_steps or stop_when_solved: its jobs are one run, which they take further or"
+            " less far; give one value (a larger one goes on with the runs that are there)"
+        )
+
+
+def _check_search(config: DictConfig, current: Session) -> None:
+    """Build a job from the settings that are not searched for.
+
+    A search remembers nothing but the folders of its runs: typed again, it tries the same settings and finds the runs.
+
+    Raises:
+        RequestError: a setting is wrong.
+
+    """
+    from longlag.jobs.job import Job
+    from longlag.jobs.rehearsal import Rehearsal
+
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    typed = [*_params(config), *_typed(config)]
+    fixed = [line for line in typed if not parser.parse_override(line).is_sweep_override()]
+    assert current.composer is not None
+    settings, hydra_node = current.composer.settings_and_hydra(fixed)
+    if settings.get("resume") is not None:
+        raise RequestError("resume goes on with one run; a search that was cut goes on when typed again")
+    job = Job.composed(settings, hydra_node, fixed)
+    Rehearsal().check(job)  # no trial has exactly these settings
+    current.rehearsal = Rehearsal(keep=_runs_here(hydra.utils.get_class(config.hydra.launcher._target_)))
+    sweeper = config.hydra.sweeper
+    if (sweeper.get("sampler") or {}).get("seed", 0) is None and sweeper.get("storage") is None:
+        raise RequestError("hydra.sweeper.sampler.seed must be a number: then the same command goes on with a search")
+    if "optuna" in sweeper._target_:  # else Optuna prints where it keeps the search
+        importlib.import_module("optuna").logging.set_verbosity(logging.WARNING)
+    current.jobs, current.study = config.hydra.sweeper.get("n_trials", 0), job.folder.path.parent
+
+
+def _runs_here(launcher: type) -> bool:
+    """Return whether a launcher runs the jobs in this process, so that the parts built ahead are of use."""
+    return getattr(launcher, "runs_here", False)
+
+
+def _params(config: DictConfig) -> list[str]:
+    """Return the axes that the configuration holds, as a person would type them."""
+    return [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+
+
+def _typed(config: DictConfig) -> list[str]:
+    """Return the overrides as typed: an interpolation, such as ``${seed}``, has another value in each job."""
+    typed: list[str] = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # type: ignore[assignment]
+    return typed

@@ -1,0 +1,190 @@
+"""``hydra/launcher=slurm``: the jobs of a grid as one array of SLURM."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import submitit
+from rich.console import Console
+
+from longlag.errors import RequestError
+from longlag.jobs.job import Job
+from longlag.jobs.nodes import this_node
+from longlag.jobs.ranks import join_ranks
+from longlag.launch.batch import Batch
+from longlag.launch.queued_job import QueuedJob
+
+_LOOK_S = 1.0  # between two looks for results
+_ASK_S = 10.0  # between two questions to SLURM about its queue
+_OF_SEVERAL = {"slurm_srun_args": ["--kill-on-bad-exit=1"]}  # else a node would wait for a node that is gone
+_WARNINGS = (signal.SIGTERM, signal.SIGUSR2)  # SIGTERM: preempted or cancelled; SIGUSR2: little time is left
+
+
+def submit(
+    batch: Batch, queued_jobs: list[QueuedJob], folder: str, parameters: dict[str, Any], max_requeues: int
+) -> None:
+    """Submit the jobs of a batch as one array, or one for each number of nodes, and wait until all have ended.
+
+    Args:
+        batch: records how the jobs end.
+        queued_jobs: the jobs.
+        folder: of submitit's files, on a disk that the nodes share.
+        parameters: of submitit.
+        max_requeues: the most times that a job may queue up again when its time is over.
+
+    Raises:
+        RequestError: SLURM is not installed, or refuses the jobs.
+        SystemExit: a job failed, and ``fail_fast`` is set.
+
+    """
+    if shutil.which("srun") is None:
+        raise RequestError("hydra/launcher=slurm: no SLURM is here; hydra/launcher=local runs a grid on this machine")
+    waiting: dict[submitit.Job[str], QueuedJob] = {}
+    for nodes, alike in _by_nodes(queued_jobs).items():
+        try:
+            executor = submitit.AutoExecutor(folder, cluster="slurm")
+            executor.update_parameters(**parameters, nodes=nodes, **(_OF_SEVERAL if nodes > 1 else {}))
+            jobs = executor.map_array(SlurmJob(max_requeues), alike)
+        except (NameError, submitit.core.utils.FailedJobError) as error:  # an unknown parameter; sbatch refuses
+            _cancel(waiting)
+            raise RequestError(f"hydra/launcher=slurm: {str(error).strip().splitlines()[-1]}") from error
+        waiting |= {job.task(0): queued for job, queued in zip(jobs, alike, strict=True)}  # the first node's
+        array, many = _array(jobs[0]), f"{len(jobs)} jobs" if len(jobs) > 1 else "one job"
+        on = f" on {nodes} nodes each" if nodes > 1 else ""
+        batch.say(f"submitted to SLURM: {many}{on}, as {array}; what they say is in {folder}/{array}_*")
+    with batch.console.status("waiting for SLURM"):  # visible in a terminal only
+        for job in _as_they_end(list(waiting)):
+            queued = waiting.pop(job)
+            batch.say(_output(job) or f"{queued.name}: ended without a word")
+            batch.end(queued, job.result() if job.paths.result_pickle.exists() else "lost")
+            if batch.failed_fast:
+                _cancel(waiting)
+                raise SystemExit(1)
+
+
+class SlurmJob:
+    """The function that SLURM calls on each node: it runs a job, and queues it up again when its time is over.
+
+    Args:
+        max_requeues: the most times that it may queue up again.
+
+    """
+
+    def __init__(self, max_requeues: int) -> None:
+        self.max_requeues = max_requeues
+
+    def __call__(self, queued: QueuedJob) -> str:
+        """Run the job and return its state; on all nodes but the first, start the ranks of that node.
+
+        Raises:
+            SystemExit: the job was cut. It leaves no result, and SLURM runs it again or has cancelled it.
+
+        """
+        if _restarts():  # goes on with the run that it has begun itself
+            queued = replace(queued, job=replace(queued.job, fresh=False))
+        try:
+            for number in _WARNINGS:  # until the run handles them itself
+                signal.signal(number, _interrupt)
+            if _on_another_node():
+                return _help_with(queued.job)
+            return queued.run(Console(stderr=True, width=200))
+        except KeyboardInterrupt:
+            if _on_another_node():
+                return "interrupted"  # the first node decides what comes next
+            self._queue_up_again()
+            raise SystemExit(1) from None
+
+    def _queue_up_again(self) -> None:
+        """Queue up again, unless SLURM is already ending this job: SLURM requeues a preempted job itself."""
+        for number in _WARNINGS:
+            signal.signal(number, signal.SIG_IGN)
+        job = os.environ["SLURM_JOB_ID"]
+        if _squeue("--format=%T", "--jobs", job).stdout.strip() != "RUNNING":
+            return
+        if _restarts() >= self.max_requeues:
+            print(f"not queued up again: hydra.launcher.max_requeues={self.max_requeues}", file=sys.stderr)
+            return
+        print("its time is nearly over: queued up again", file=sys.stderr, flush=True)
+        subprocess.run(["scontrol", "requeue", job], check=False)
+
+
+def _on_another_node() -> bool:
+    """Return whether this is not the first node of the job."""
+    return os.environ.get("SLURM_NODEID", "0") != "0"
+
+
+def _help_with(job: Job) -> str:
+    """Start the ranks of a job on this node; the first node leads them."""
+    paths = submitit.JobEnvironment().paths
+    lead = submitit.core.utils.JobPaths(paths.folder, submitit.JobEnvironment().job_id, 0)
+    ranks = job.build().trainer.num_devices
+    join_ranks(job.folder, ranks, this_node(job.nodes), lead.result_pickle.exists)
+    return "helped"
+
+
+def _by_nodes(queued_jobs: Sequence[QueuedJob]) -> dict[int, list[QueuedJob]]:
+    """Group jobs by their number of nodes."""
+    groups: dict[int, list[QueuedJob]] = {}
+    for queued in queued_jobs:
+        groups.setdefault(queued.job.nodes, []).append(queued)
+    return groups
+
+
+def _array(job: "submitit.Job[str]") -> str:
+    return job.job_id.split("_")[0]
+
+
+def _cancel(jobs: Iterable["submitit.Job[str]"]) -> None:
+    if arrays := {_array(job) for job in jobs}:
+        subprocess.run(["scancel", *arrays], check=False)
+
+
+def _as_they_end(jobs: list["submitit.Job[str]"]) -> Iterator["submitit.Job[str]"]:
+    """Yield each job when it has ended: it has a result, or SLURM's queue does not hold it any more."""
+    asked = time.monotonic()
+    while jobs:
+        over = [job for job in jobs if job.paths.result_pickle.exists()]
+        if not over and time.monotonic() - asked > _ASK_S:
+            asked = time.monotonic()
+            queued = _queued({_array(job) for job in jobs})
+            over = [job for job in jobs if queued is not None and job.job_id not in queued]
+        for job in over:
+            jobs.remove(job)
+            yield job
+        if not over:
+            time.sleep(_LOOK_S)
+            if jobs[0].paths.folder.is_dir():
+                list(jobs[0].paths.folder.iterdir())  # makes a network disk refresh
+
+
+def _output(job: "submitit.Job[str]") -> str:
+    """Return the lines that a job has printed, without those of SLURM and submitit about its signals."""
+    lines = (job.stderr() or "").splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("srun: ", "slurmstepd", "submitit ")))
+
+
+def _queued(arrays: Iterable[str]) -> set[str] | None:
+    """Return the jobs of some arrays that SLURM still has; ``None`` if SLURM does not answer."""
+    answer = _squeue("--array", "--format=%i", "--jobs", ",".join(arrays))
+    if answer.returncode and "Invalid job id" not in answer.stderr:
+        return None
+    return set(answer.stdout.split())
+
+
+def _squeue(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["squeue", "--noheader", *arguments], capture_output=True, text=True, check=False)
+
+
+def _restarts() -> int:
+    return int(os.environ.get("SLURM_RESTART_COUNT", "0"))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,114 @@
+"""A part of a run: the class that a setting names, and the arguments that the class takes."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+
+from longlag.errors import RequestError, near
+
+
+@dataclass(frozen=True)
+class Component:
+    """One part of a run, imported once.
+
+    Args:
+        part: the key of the part in the settings, such as ``cell`` or ``callbacks.timer``.
+        target: the dotted name of the class.
+        cls: the class, or a function that makes the object.
+        parameters: the parameters of the constructor, by name; empty where Python cannot read them.
+        takes_any: whether the constructor takes arguments of any name, or does not tell which.
+
+    """
+
+    part: str
+    target: str
+    cls: Callable[..., Any]
+    parameters: Mapping[str, inspect.Parameter]
+    takes_any: bool = False
+
+    @classmethod
+    def of(cls, part: str, settings: Mapping[str, Any]) -> "Component":
+        """Import the class that the settings of a part name in ``_target_``.
+
+        Raises:
+            RequestError: Python cannot import the class.
+
+        """
+        imported = import_target(settings["_target_"])
+        return cls.described(part, imported, settings["_target_"])
+
+    @classmethod
+    def described(cls, part: str, imported: Callable[..., Any], target: str) -> "Component":
+        """Describe a class that is imported already."""
+        try:
+            parameters = inspect.signature(imported).parameters
+        except (TypeError, ValueError):  # a builtin class without a signature
+            return cls(part, target, imported, {}, takes_any=True)
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        return cls(part, target, imported, parameters, takes_any)
+
+    def check_arguments(self, names: Iterable[str]) -> None:
+        """Check that the constructor takes arguments of these names.
+
+        Raises:
+            RequestError: the constructor does not take one of them; the message names the nearest parameter.
+
+        """
+        if self.takes_any:
+            return
+        for name in names:
+            if not name.startswith("_") and name not in self.parameters:
+                close = [f"{self.part}.{each}" for each in near(name, self.parameters)]
+                hint = f"; did you mean {' or '.join(close)}?" if close else ""
+                leave_out = f"(~{self.part}.{name} leaves it out)"
+                raise RequestError(f"{self.part}: {self.target} takes no {name!r}{hint} {leave_out}")
+
+    def make(self, settings: Mapping[str, Any]) -> Any:
+        """Make the object from the settings of the part.
+
+        Raises:
+            RequestError: a setting is wrong.
+
+        """
+        self.check_arguments(settings)
+        with named_errors(self.part):
+            return instantiate(dict(settings), _convert_="all")
+
+
+def import_target(target: str) -> Callable[..., Any]:
+    """Return the class or function with this dotted name.
+
+    Raises:
+        RequestError: Python cannot import it, or it is neither a class nor a function.
+
+    """
+    try:
+        imported: Callable[..., Any] = get_object(target)
+    except Exception as error:
+        cause = error.__cause__ or error
+        reason = f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"
+        raise RequestError(f"cannot import {target}: {reason}") from error
+    if not callable(imported):
+        raise RequestError(f"{target} is not a class")
+    return imported
+
+
+@contextlib.contextmanager
+def named_errors(part: str) -> Iterator[None]:
+    """Turn an error of a constructor into a request error that names the part."""
+    try:
+        yield
+    except RequestError:
+        raise
+    except Exception as error:
+        from lightning.fabric.utilities.exceptions import MisconfigurationException  # --help does without Lightning
+
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+        plain = isinstance(cause, ValueError | MisconfigurationException)
+        lines = str(cause).strip().splitlines() or [""]
+        raise RequestError(f"{part}: {lines[0] if plain else f'{type(cause).__name__}: {lines[0]}'}") from error

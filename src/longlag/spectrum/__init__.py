@@ -1,0 +1,1 @@
+"""How a trained run stretches its state: Jacobians over many steps, singular values, Lyapunov exponents."""

@@ -1,0 +1,115 @@
+"""Stop on a signal: the run ends between two steps, with a checkpoint from which it can go on."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from longlag.runs import RunFolder
+from longlag.task.lightning_internals import batches_begun, validation_interval
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AHEAD_OF_TIME = signal.SIGUSR2  # of a batch system, before a job's time is over; only where it has a handler
+
+
+class Interrupted(Exception):  # noqa: N818 -- an outcome of a run, not a fault of the program
+    """The run was asked to stop; its last checkpoint holds its last step."""
+
+
+class StopRequest:
+    """Records whether a signal has asked this process to stop; see :func:`stop_requests`."""
+
+    def __init__(self) -> None:
+        self.by: signal.Signals | None = None
+        """The signal; ``None`` before one arrives."""
+        main = threading.current_thread() is threading.main_thread()  # the only one that may
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS if main}
+        if main and callable(signal.getsignal(_AHEAD_OF_TIME)):
+            self._before[_AHEAD_OF_TIME] = signal.getsignal(_AHEAD_OF_TIME)
+
+    def listen(self) -> None:
+        """Handle the signals from now on."""
+        for number, handler in self._before.items():
+            if handler is not signal.SIG_IGN:
+                signal.signal(number, self._asked)
+
+    def close(self) -> None:
+        """Restore the handlers from before."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _asked(self, number: int, frame: FrameType | None) -> None:
+        self.by = signal.Signals(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[StopRequest]:
+    """While the context lasts, the first SIGINT or SIGTERM is a request to stop; a SIGINT after it interrupts at once.
+
+    SIGUSR2 is a request too, if it has a handler: a batch system sends it before the time of a job is over.
+    Ignored signals, as of a job in the background, stay ignored. Outside of the main thread, no signal is handled.
+    """
+    request = StopRequest()
+    request.listen()
+    try:
+        yield request
+    finally:
+        request.close()
+
+
+class StopWhenAsked(Callback):
+    """End a run between two steps, with a checkpoint, when it is asked to stop.
+
+    Args:
+        request: records whether it is asked.
+        folder: of the checkpoint.
+
+    """
+
+    def __init__(self, request: StopRequest, folder: RunFolder) -> None:
+        self.request = request
+        self.folder = folder
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Handle the signals again: Lightning has set a handler for SIGTERM, which ends a run in mid-interval."""
+        if self.request.by is None:
+            self.request.listen()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """If asked, save and stop; not within accumulated batches, nor before a validation. All devices stop together.
+
+        Raises:
+            Interrupted: the run was asked to stop.
+
+        """
+        batches = batches_begun(trainer)
+        whole_step = batches % trainer.accumulate_grad_batches == 0
+        if whole_step and not _validated_after(batches, trainer) and self._asked(trainer):
+            trainer.save_checkpoint(self.folder.last_checkpoint)
+            raise Interrupted(f"asked to stop at step {trainer.global_step}")
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """If asked, stop after a validation, which has saved a checkpoint.
+
+        Raises:
+            Interrupted: the run was asked to stop.
+
+        """
+        batches = batches_begun(trainer) - 1  # before this one
+        if batches and _validated_after(batches, trainer) and self._asked(trainer):
+            raise Interrupted(f"asked to stop at step {trainer.global_step}")
+
+    def _asked(self, trainer: Trainer) -> bool:
+        asked = self.request.by is not None
+        return asked if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(asked, all=False)
+
+
+def _validated_after(batches: int, trainer: Trainer) -> bool:
+    """Return whether a validation follows this number of training batches."""
+    every = validation_interval(trainer)
+    return isinstance(every, int) and batches % every == 0

@@ -1,1 +1,0 @@
-"""The long-time-lag tasks: one LightningDataModule a file. Add yours here."""

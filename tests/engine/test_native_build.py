@@ -1,0 +1,294 @@
+"""How the native engine is built, kept and found again; and what happens where that cannot be."""
+
+import hashlib
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from longlag.cells import RNNCell
+from longlag.engine import Native, eager, engine_for
+from longlag.engine.auto import Auto
+from longlag.engine.native.build import NoLibraryError, cache_folder, compiler, library
+
+module = importlib.import_module("longlag.engine.native.build")  # the package has a function of that name
+#: What a process of its own does, to be seen by what it prints and leaves.
+USE = (
+    "import torch\n"
+    "from longlag.cells import RNNCell\n"
+    "from longlag.engine import Native, eager\n"
+    "cell, x = RNNCell(2, 3), torch.randn(4, 5, 2)\n"
+    "print('ready', flush=True)\n"
+    "input()\n"
+    "torch.testing.assert_close(Native().unroll(cell, x)[0], eager.unroll(cell, x)[0])\n"
+)
+
+
+@pytest.fixture(scope="module")
+def true_compiler():
+    return " ".join(compiler())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A library that the true compiler has made; without optimizing, which is quicker."""
+    flags = (*module._FLAGS, *module.LEVELS[Native().level], "-DREAL_BITS=32", "-DCELL=Rnn", "-O0")
+    return module._built(tmp_path_factory.mktemp("built") / "it.so", flags)
+
+
+class Place:
+    """A cache and a folder for temporary files, empty at first, and a compiler that notes when it is called.
+
+    Unless it is told what to do, it brings a library that is there already.
+    """
+
+    def __init__(self, folder, built, monkeypatch):
+        self.cache, self.temporary, self.notes = (folder / name for name in ("cache", "temporary", "notes"))
+        self.temporary.mkdir()
+        self._folder, self._monkeypatch = folder, monkeypatch
+        monkeypatch.setenv("LONGLAG_CACHE", str(self.cache))
+        monkeypatch.setenv("TMPDIR", str(self.temporary))
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        self.compile_by(f'for last; do :; done; cp {built} "$last"')
+
+    def compile_by(self, script, first="#!/bin/sh"):
+        made = self._folder / "cxx"
+        made.write_text(f"{first}\necho called >> {self.notes}\n{script}\n")
+        made.chmod(0o755)
+        self._monkeypatch.setenv("CXX", str(made))
+
+    @property
+    def calls(self):
+        """How often the compiler has been called."""
+        return len(self.notes.read_text().splitlines()) if self.notes.exists() else 0
+
+    @property
+    def kept(self):
+        """The libraries in the cache; beside them are their digests, and nothing else."""
+        there = sorted(self.cache.iterdir()) if self.cache.exists() else []
+        assert there[::2] == [path.with_suffix(".sha256") for path in there[1::2]]
+        return there[1::2]
+
+
+@pytest.fixture
+def place(tmp_path, built, monkeypatch, forgotten):
+    forgotten()
+    found = Place(tmp_path, built, monkeypatch)
+    yield found
+    assert list(found.temporary.iterdir()) == [], "nothing is left there"
+
+
+def assert_works():
+    cell, x = RNNCell(2, 3), torch.randn(4, 5, 2)
+    torch.testing.assert_close(Native().unroll(cell, x)[0], eager.unroll(cell, x)[0])
+
+
+def test_a_library_is_built_once(place, forgotten):
+    for _ in range(3):
+        assert_works()
+        forgotten()
+    assert place.calls == 1
+    assert len(place.kept) == 1
+
+
+def test_each_update_type_level_and_source_has_a_library_of_its_own(place, forgotten, monkeypatch, tmp_path):
+    names = []
+    every = [path.name for pattern in ("*.h", "*.cpp") for path in module._HERE.glob(pattern)]
+    for update, dtype, level, source in [
+        ("Rnn", torch.float32, "", ""),
+        ("Irnn", torch.float32, "", ""),
+        ("Rnn", torch.float64, "", ""),
+        ("Rnn", torch.float32, "plain", ""),
+        *(("Rnn", torch.float32, "", name) for name in every),
+    ]:
+        forgotten()
+        monkeypatch.setenv("LONGLAG_NATIVE", level)
+        sources = shutil.copytree(module._HERE, tmp_path / f"sources{len(names)}")
+        if source:
+            with (sources / source).open("a") as file:
+                file.write("// changed\n")
+        monkeypatch.setattr(module, "_HERE", sources)
+        library(update, dtype)
+        names.append(set(place.kept))
+    same = 1 if Native().level == "plain" else 0
+    assert [len(kept) for kept in names] == [1, 2, 3, *(4 - same + k for k in range(1 + len(every)))]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "other bytes", "no digest", "a digest that is none", "no library"])
+def test_what_is_damaged_in_the_cache_is_built_again(place, forgotten, damage):
+    assert_works()
+    (path,) = place.kept
+    digest = path.with_suffix(".sha256")
+    whole = path.read_bytes()
+    forgotten()
+    if damage == "truncated":
+        replace(path, whole[: len(whole) // 2])
+    elif damage == "other bytes":
+        replace(path, bytes(len(whole)))
+    elif damage == "a digest that is none":
+        replace(digest, b"\xff\xfe")
+    else:
+        (path if damage == "no library" else digest).unlink()
+    assert_works()
+    assert place.calls == 2
+    assert place.kept == [path]
+    assert path.read_bytes() == whole
+    forgotten()
+    assert_works()
+    assert place.calls == 2
+
+
+def replace(path, content):
+    """As another process would: the library that is loaded stays what it is."""
+    path.unlink()
+    path.write_bytes(content)
+
+
+def test_a_library_that_another_machine_has_made_is_built_again(place):
+    """With the right digest, but not to be loaded here."""
+    assert_works()
+    (path,) = place.kept
+    replace(path, b"\x7fELF of another kind")
+    path.with_suffix(".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    used = subprocess.run(
+        [sys.executable, "-c", USE], input="go\n", capture_output=True, text=True, check=False
+    )  # this one has loaded it
+    assert (used.returncode, used.stdout, used.stderr) == (0, "ready\n", "")
+    assert place.calls == 2
+
+
+def test_two_processes_may_build_at_once(true_compiler, place):
+    """By the true compiler, of which the one that comes first waits a while for the other."""
+    wait = f"for _ in $(seq 300); do [ $(wc -l < {place.notes}) -ge 2 ] && break; sleep 0.05; done"
+    place.compile_by(f'{wait}\nexec {true_compiler} "$@" -O0')
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", USE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        said = process.communicate(timeout=120)
+        assert (process.returncode, *said) == (0, "", "")
+    assert place.calls == 2, "they did not wait for each other"
+    assert len(place.kept) == 1
+
+
+@pytest.mark.parametrize("named", ["/proc/nonexistent", "file", "file/under"])
+def test_where_nothing_can_be_kept_it_is_built_elsewhere(place, forgotten, monkeypatch, tmp_path, named):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LONGLAG_CACHE", named if named.startswith("/") else str(tmp_path / named))
+    assert_works()
+    assert place.calls == 1
+    assert (tmp_path / "file").read_text() == "in the way"
+    assert_works()
+    assert place.calls == 1
+    forgotten()
+    assert_works()
+    assert place.calls == 2
+
+
+@pytest.mark.parametrize("how", ["ro", "size=16k", "noexec"])
+def test_a_disk_that_is_read_only_full_or_for_data_alone_does_not_matter(place, how):
+    """A true one, which takes the right to mount it."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("no right to mount a file system here")
+    place.cache.mkdir()
+    mounted = 'mount -t tmpfs -o "$1" tmpfs "$LONGLAG_CACHE" && "$2" -c "$3" && ls -A "$LONGLAG_CACHE" | wc -l'
+    said = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mounted, "sh", how, sys.executable, USE],
+        input="go\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    kept = "2" if how == "noexec" else "0"  # whole, for who may load it
+    assert (said.returncode, said.stderr, said.stdout) == (0, "", f"ready\n{kept}\n")
+    assert place.calls == 1
+
+
+FAILURES = {
+    "echo 'In file included from here:\nit.h:1: fatal error: no\nmore' >&2; exit 1": "it.h:1: fatal error: no",
+    "echo 'I am broken'; exit 1": "I am broken",
+    "exit 1": "it says nothing",
+    "kill -9 $$": "it says nothing",
+    "exit 0": "it says nothing",
+}
+
+
+@pytest.mark.parametrize(("script", "message"), FAILURES.items())
+def test_a_compiler_that_fails_is_asked_once(place, script, message):
+    place.compile_by(script)
+    for _ in range(3):
+        with pytest.raises(
+            NoLibraryError, match=f"^{os.environ['CXX']} cannot build the native engine: {message}"
+        ) as told:
+            engine_for("native", RNNCell(2, 3))
+        assert "\n" not in str(told.value)
+    auto = Auto()
+    for _ in range(3):
+        auto.unroll(RNNCell(2, 3), torch.randn(4, 5, 2))
+    assert str(auto.used).startswith(f"torch: {os.environ['CXX']} cannot build the native engine: {message}")
+    assert place.calls == 1
+    assert not place.cache.exists()
+
+
+def test_a_compiler_that_is_no_program(place):
+    place.compile_by("", first="#!/nowhere/sh")
+    with pytest.raises(NoLibraryError, match=r"cannot build the native engine: .*No such file"):
+        engine_for("native", RNNCell(2, 3))
+
+
+def test_no_place_for_temporary_files(place, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nonexistent")
+    with pytest.raises(NoLibraryError, match=r"the native engine cannot be built and loaded: .*No such file"):
+        engine_for("native", RNNCell(2, 3))
+
+
+def test_a_compiler_may_be_named_with_options(place, monkeypatch):
+    monkeypatch.setenv("CXX", f"env {os.environ['CXX']} -O0")
+    assert_works()
+    assert place.calls == 1
+
+
+def test_where_libraries_are_kept(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("LONGLAG_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    assert cache_folder() == Path("/home/me/.cache/longlag")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache")
+    assert cache_folder() == Path("/var/cache/longlag")
+    monkeypatch.setenv("LONGLAG_CACHE", "here")
+    assert cache_folder() == tmp_path / "here"
+
+
+def test_a_folder_may_be_named_as_seen_from_here(place, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LONGLAG_CACHE", ".")
+    assert_works()
+    assert len(list(tmp_path.glob("native-*.so"))) == 1
+
+
+def test_a_user_without_a_home_keeps_none(place, forgotten, monkeypatch):
+    monkeypatch.delenv("LONGLAG_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: Path("~nobody-of-that-name").expanduser())
+    assert cache_folder() is None
+    assert_works()
+    assert place.calls == 1

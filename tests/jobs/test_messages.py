@@ -1,0 +1,46 @@
+import os
+
+import pytest
+
+from longlag.jobs.messages import (
+    Died,
+    Ended,
+    Moved,
+    Order,
+    Printed,
+    Raised,
+    Ready,
+    Refused,
+    Said,
+    event_from_line,
+    event_line,
+    order_from_line,
+    order_line,
+    send,
+)
+
+EVENTS = [
+    Ready(), Moved(3, -1, None), Moved(3, 10, 0.5), Said("a line"), Printed("a π"), Ended("solved"), Refused("no"),
+    Raised("Traceback:\n  two lines"), Died("killed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_an_event_is_one_line_and_comes_back_as_it_was(event):
+    assert "\n" not in event_line(event)
+    assert event_from_line(event_line(event)) == event
+
+
+def test_an_order_is_one_line_and_comes_back_as_it_was():
+    order = Order({"cell": {"hidden_size": 3, "forget_bias": None}}, "/a folder", True, "[1/2] ", 2, {"A": "b\nc"})
+    assert "\n" not in order_line(order)
+    assert order_from_line(order_line(order)) == order
+
+
+def test_a_long_event_goes_through_a_pipe_whole():
+    reading, writing = os.pipe()
+    send(writing, Said("x" * 60_000))
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        (line,) = pipe.read().splitlines()
+    assert event_from_line(line) == Said("x" * 60_000)

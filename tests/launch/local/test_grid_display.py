@@ -1,0 +1,74 @@
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from longlag.launch.local.grid_display import GridDisplay
+
+
+def display(clock, terminal=False, width=80):
+    """The display of four jobs on two slots; a test moves its clock."""
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, height=12)
+    return GridDisplay(console, total=4, slots=2, clock=lambda: clock[0])
+
+
+@pytest.fixture
+def clock():
+    return [0.0]
+
+
+def test_on_a_pipe_there_is_a_line_now_and_then(clock):
+    shown = display(clock)
+    with shown:
+        shown.begin(0, "[1/4] a")
+        shown.begin(1, "[2/4] b")
+        shown.tick()
+        clock[0] = 31.0
+        shown.move(0, 20, 100, 0.5)
+        shown.say("said")
+        shown.tick()
+        shown.tick()
+    assert shown.console.file.getvalue() == (
+        "said\ngrid: 0/4 jobs; at [1/4] a: step 20/100  val acc 0.500; [2/4] b: starting\n"
+    )
+
+
+def test_the_time_left_follows_from_the_runs_that_have_ended(clock):
+    """Jobs of 10 s: when one has ended and one is half way, two and a half are left for two slots."""
+    shown = display(clock)
+    shown.begin(0, "a")
+    shown.begin(1, "b")
+    assert shown.seconds_left() is None
+    clock[0] = 10.0
+    shown.end(0, "solved")
+    shown.move(1, 50, 100, None)
+    assert shown.seconds_left() == 10.0 * (2 + 0.5) / 2
+    shown.end(1, "done")
+    shown.end(2, "skipped")
+    shown.begin(3, "d")
+    assert shown.seconds_left() == 10.0  # the last one has no use for two slots
+    assert shown.summary() == "3/4 jobs, 1 solved, 1 unsolved, 1 ran before, 10 s left"
+    shown.end(3, "failed")
+    assert shown.summary() == "4/4 jobs, 1 solved, 1 unsolved, 1 failed, 1 ran before"
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_in_a_terminal_there_is_a_bar_and_a_line_a_job_and_nothing_is_left_of_it(clock, width):
+    """No line is wider than the terminal; what is said stays above."""
+    shown = display(clock, terminal=True, width=width)
+    with shown:
+        shown.begin(0, "[1/4] lstm delayed_xor T=60 b=1 seed=0 and a title as long as can be")
+        shown.begin(1, "[2/4] b")
+        shown.move(0, 20, 100, 0.5)
+        clock[0] = 1.0
+        shown.tick()
+        shown.say("[0/4] said")
+        drawn = shown.console.file.getvalue()
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", drawn)
+    lines = [line for line in re.split(r"[\r\n]+", plain) if line.strip()]
+    assert any(line.startswith("━") and "0/4 jobs" in line for line in lines)
+    assert any(line.startswith("[1/4] lstm") and "step 20/100  val acc 0.500" in line for line in lines)
+    assert any(line.startswith("[2/4] b") and "starting" in line for line in lines)
+    assert all(len(line.rstrip()) <= width for line in lines)
+    assert "[0/4] said" in [line.strip() for line in lines]
