@@ -9,7 +9,9 @@ from torch import Tensor
 from longlag.cells import State
 from longlag.engine.base import Engine, Used
 from longlag.engine.eager import Eager
+from longlag.engine.kernel_cells import kernel_cell, unfit
 from longlag.engine.native import Native, NoLibraryError
+from longlag.engine.pytorch_internals import transformed
 from longlag.engine.scan import Scan
 from longlag.engine.torch_modules import TorchModules
 
@@ -24,7 +26,7 @@ class Auto(Engine):
     - on the CPU, in float32 or float64: ``native``, where it runs the cell and can be built;
     - otherwise ``torch``, where PyTorch has a fused module, and no precision is mixed on a CPU;
     - ``scan`` for a cell that is linear in its state, where that pays;
-    - the eager loop for all else.
+    - the eager loop for all else: a modified cell too, and inside transforms of :mod:`torch.func`.
     """
 
     name = "auto"
@@ -57,9 +59,13 @@ class Auto(Engine):
 
 
 def _fastest(cell: Any, x: Tensor) -> tuple[Engine, str | None]:
-    """Return an engine, and why it is not a faster one where the machine is the reason."""
+    """Return an engine, and why it is not a faster one where the cell's class is not the reason."""
+    if transformed():
+        return _EAGER, "only the eager loop runs in every transform of torch.func"
     mixed = torch.is_autocast_enabled(x.device.type)
     on_cpu, why = x.device.type == "cpu", None
+    if kernel_cell(cell) is not None and (change := unfit(cell)) is not None:
+        return _EAGER, change
     if not mixed and _NATIVE.refusal(cell, x) is None:
         try:
             _NATIVE.prepare(cell, x.dtype)

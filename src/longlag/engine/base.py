@@ -15,7 +15,8 @@ class Used(NamedTuple):
     Args:
         name: of the engine.
         level: the processor instructions that it used (``avx512``, ``avx2`` or ``plain``), where it has a choice.
-        why: why it was not a faster engine, where that is the machine's fault.
+        why: why it was not a faster engine, where the cell's class is not the reason: the machine lacks something, or
+            the cell has been modified.
 
     """
 
@@ -51,7 +52,7 @@ class Engine(Protocol):
 
     @abstractmethod
     def fits(self, cell: Any) -> bool:
-        """Return whether the engine runs cells of this class."""
+        """Return whether the engine runs a cell: its class counts, and whether the object has been modified."""
 
     def refusal(self, cell: Any, x: Tensor | None = None) -> str | None:
         """Return why the engine cannot run a cell on this machine, or on these inputs; ``None`` if it can.

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.utils import parametrize
 
 from longlag.cells import Cell, State
 from longlag.engine.base import Engine
@@ -36,7 +37,8 @@ def unroll(cell: Cell, x: Tensor, state: State | None = None) -> tuple[Tensor, S
     if state is None:
         state = cell.initial_state(x.shape[0], device=x.device, dtype=x.dtype)
     hidden = []
-    for x_t in x.unbind(dim=1):  # [B, I]
-        state = cell(x_t, state)
-        hidden.append(state[0])
+    with parametrize.cached():  # a weight with a parametrisation is computed once, as the other engines do
+        for x_t in x.unbind(dim=1):  # [B, I]
+            state = cell(x_t, state)
+            hidden.append(state[0])
     return torch.stack(hidden, dim=1), state

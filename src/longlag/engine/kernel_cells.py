@@ -25,6 +25,7 @@ from longlag.cells import (
     RNNCell,
 )
 from longlag.engine.kernel_weights import Packed, blocks_to_units
+from longlag.engine.pytorch_internals import modification
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,15 @@ def kernel_cell(cell: Cell) -> KernelCell | None:
     return entry
 
 
+def unfit(cell: Any) -> str | None:
+    """Return why the kernels and PyTorch's fused modules would compute something else than a cell; ``None`` if not."""
+    kind = type(cell)
+    if kernel_cell(cell) is None:
+        return f"{kind.__name__} is none of them"
+    change = modification(cell, _FORWARD[kind])
+    return None if change is None else f"this {kind.__name__} is modified: {change}"
+
+
 def packed(cell: Cell) -> Packed:
     """Return the weights of a cell as those of one run; gradients flow back to its parameters."""
     entry = kernel_cell(cell)
@@ -64,7 +74,7 @@ def packed(cell: Cell) -> Packed:
 
 def _pack_one_layer(cell: Any, entry: KernelCell) -> Packed:
     """Pack a cell whose ``W`` is all that it has."""
-    return _as_packed(cell, entry, cell.W.weight, _bias(cell.W))
+    return _as_packed(cell, entry, cell.W.weight, bias(cell.W))
 
 
 def _pack_peepholes(cell: PeepholeLSTMCell, entry: KernelCell) -> Packed:
@@ -75,14 +85,14 @@ def _pack_gru(cell: GRUCell, entry: KernelCell) -> Packed:
     """Pack the candidate's part of h and its part of x as two gates."""
     H, I = cell.hidden_size, cell.input_size  # noqa: E741 -- the field's names
     of_h, of_x = nn.functional.pad(cell.V.weight, (0, I)), nn.functional.pad(cell.U.weight, (H, 0))
-    biases = torch.cat([_bias(layer) for layer in (cell.W, cell.V, cell.U)])
+    biases = torch.cat([bias(layer) for layer in (cell.W, cell.V, cell.U)])
     return _as_packed(cell, entry, torch.cat([cell.W.weight, of_h, of_x]), biases)
 
 
 def _pack_block_2000(cell: ForgetLSTM2000Cell, entry: KernelCell) -> Packed:
     """Pack the gates of a block as gates of each of its cells."""
-    gates, biases = (part.repeat_interleave(cell.block_size, dim=0) for part in (cell.W.weight, _bias(cell.W)))
-    weights, biases = torch.cat([gates, cell.U.weight]), torch.cat([biases, _bias(cell.U)])
+    gates, biases = (part.repeat_interleave(cell.block_size, dim=0) for part in (cell.W.weight, bias(cell.W)))
+    weights, biases = torch.cat([gates, cell.U.weight]), torch.cat([biases, bias(cell.U)])
     return _as_packed(cell, entry, weights, biases)._replace(cut=int(cell.truncated))
 
 
@@ -90,7 +100,7 @@ def _pack_block_1997(cell: LSTM1997Cell, entry: KernelCell) -> Packed:
     """Pack the gates of a block as gates of each of its cells; the next step reads those of the first cell."""
     H, block = cell.hidden_size, cell.block_size
     weights = torch.cat([cell.W.weight.repeat_interleave(block, dim=0), cell.U.weight])
-    biases = torch.cat([_bias(cell.W).repeat_interleave(block), _bias(cell.U)])
+    biases = torch.cat([bias(cell.W).repeat_interleave(block), bias(cell.U)])
     if not cell.output_gate:
         return _as_packed(cell, entry, nn.functional.pad(weights, (H, 0)), biases)
     of_h, of_gates, of_x = torch.split(weights, [H, cell.n_gates, cell.input_size], dim=1)
@@ -103,7 +113,8 @@ def _as_packed(cell: Cell, entry: KernelCell, weights: Tensor, biases: Tensor) -
     return Packed(entry.update, 1, cell.hidden_size, weights, biases, reads_h=reads_h)
 
 
-def _bias(layer: nn.Linear) -> Tensor:
+def bias(layer: nn.Linear) -> Tensor:
+    """Return the bias of a layer, zeros if it has none."""
     return layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
 
 
@@ -118,3 +129,4 @@ KERNEL_CELLS: dict[type[Cell], KernelCell] = {
     IRNNCell: KernelCell("Irnn", {}, _pack_one_layer, torch_mode="RNN_RELU"),
     LSTM1997Cell: KernelCell("Block1997", {"i": 1, "o": 2}, _pack_block_1997),
 }
+_FORWARD = {kind: kind.forward for kind in KERNEL_CELLS}

@@ -9,23 +9,29 @@ from torch import Tensor
 
 from longlag.cells import Cell, State
 from longlag.engine.base import Engine
-from longlag.engine.kernel_cells import KERNEL_CELLS, kernel_cell, packed
+from longlag.engine.kernel_cells import KERNEL_CELLS, packed, unfit
 from longlag.engine.kernel_weights import Packed, blocks_to_units, stacked
+from longlag.engine.pytorch_internals import transformed
 
 
 class KernelEngine(Engine):
     """An engine whose kernel takes packed weights."""
 
     def fits(self, cell: Any) -> bool:
-        """Return whether the kernels run cells of this class; a subclass may compute something else."""
-        return kernel_cell(cell) is not None
+        """Return whether the kernels run a cell; a subclass or a modified cell may compute something else."""
+        return unfit(cell) is None
 
     def refusal(self, cell: Any, x: Tensor | None = None) -> str | None:
         """Return why the engine cannot run a cell or inputs; see :meth:`Engine.refusal`."""
-        if not self.fits(cell):
+        if (why := unfit(cell)) is not None:
             names = ", ".join(kind.__name__ for kind in KERNEL_CELLS)
-            return f"engine={self.name} runs {names}; {type(cell).__name__} is none of them (engine=eager runs it)"
-        return None if x is None else self.input_refusal(x)
+            return f"engine={self.name} runs {names}; {why} (engine=eager runs it)"
+        return None if x is None else self._refusal_of(x)
+
+    def _refusal_of(self, x: Tensor) -> str | None:
+        if transformed():
+            return f"engine={self.name} does not run inside transforms of torch.func (engine=eager runs there)"
+        return self.input_refusal(x)
 
     @abstractmethod
     def input_refusal(self, x: Tensor) -> str | None:
@@ -75,7 +81,7 @@ class KernelEngine(Engine):
             state: the states before the first step, [R, B, …] each; zeros by default.
 
         """
-        if (why := self.input_refusal(x)) is not None:
+        if (why := self._refusal_of(x)) is not None:
             raise ValueError(why)
         h0, c0 = (None, None) if state is None else (state[0], state[1] if has_cell_state else state[0])
         if not weights.read:

@@ -13,6 +13,7 @@ from torch import Tensor
 from longlag.cells import Cell, State
 from longlag.cells.linear import LinearCell
 from longlag.engine.base import Engine
+from longlag.engine.pytorch_internals import modification
 
 
 class Scan(Engine):
@@ -22,20 +23,28 @@ class Scan(Engine):
 
     def fits(self, cell: Any) -> bool:
         """Return whether a cell is linear in its state, and its step is the one that is written for such cells."""
-        return isinstance(cell, LinearCell) and type(cell).forward is LinearCell.forward
+        return _unfit(cell) is None
 
     def refusal(self, cell: Any, x: Tensor | None = None) -> str | None:
         """Return why the engine cannot run a cell; see :meth:`Engine.refusal`."""
-        kind = type(cell).__name__
-        if not isinstance(cell, LinearCell):
-            return f"engine=scan runs the cells derived from LinearCell; {kind} is not one (engine=eager runs it)"
-        if not self.fits(cell):
-            return f"engine=scan runs affine and read alone; {kind} has a forward of its own (engine=eager runs it)"
-        return None
+        why = _unfit(cell)
+        return None if why is None else f"engine=scan runs {why} (engine=eager runs it)"
 
     def unroll(self, cell: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run a cell over sequences; see :meth:`Engine.unroll`."""
         return _unroll(cell, x, state)
+
+
+def _unfit(cell: Any) -> str | None:
+    """Return what the engine runs and what a cell is instead; ``None`` if the engine runs it."""
+    kind = type(cell).__name__
+    if not isinstance(cell, LinearCell):
+        return f"the cells derived from LinearCell; {kind} is not one"
+    if type(cell).forward is not LinearCell.forward:
+        return f"affine and read alone; {kind} has a forward of its own"
+    # Layers of other types may stay: affine and read call them. A hook would see all steps at once.
+    change = modification(cell, linears=False)
+    return None if change is None else f"affine and read as their class has them; this {kind} is modified: {change}"
 
 
 def _unroll(cell: Cell, x: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -83,6 +92,15 @@ class _LinearRecurrence(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, bool], output: Tensor) -> None:
         links, _, ctx.backwards = inputs
         ctx.save_for_backward(links, output)
+        ctx.save_for_forward(links, output)
+
+    @staticmethod
+    def jvp(ctx: Any, d_links: Tensor, d_b: Tensor, _: None) -> Tensor:
+        """Return the tangent of m, which obeys the same recurrence."""
+        links, m = ctx.saved_tensors
+        moved = d_links * (m[1:] if ctx.backwards else m[:-1])
+        none = torch.zeros_like(d_b[:1])
+        return linear_recurrence(links, d_b + torch.cat([moved, none] if ctx.backwards else [none, moved]), ctx.backwards)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from longlag.cells import Cell, GRUCell, State
 from longlag.engine.base import Engine
-from longlag.engine.kernel_cells import KERNEL_CELLS, kernel_cell
+from longlag.engine.kernel_cells import KERNEL_CELLS, bias, kernel_cell, unfit
 
 #: ``nn.RNNBase.mode`` -> the fused function, and the module.
 _FUSED: dict[str, tuple[Any, Any]] = {
@@ -33,15 +33,16 @@ class TorchModules(Engine):
     name = "torch"
 
     def fits(self, cell: Any) -> bool:
-        """Return whether PyTorch has a fused module for a cell; it has none for a subclass, which may differ."""
-        return _mode(cell) is not None
+        """Return whether PyTorch has a fused module for a cell; none fits a subclass or a modified cell."""
+        return _mode(cell) is not None and unfit(cell) is None
 
     def refusal(self, cell: Any, x: Tensor | None = None) -> str | None:
         """Return why the engine cannot run a cell; see :meth:`Engine.refusal`."""
-        if self.fits(cell):
+        why = unfit(cell) if _mode(cell) is not None else f"{type(cell).__name__} has no fused module"
+        if why is None:
             return None
         names = ", ".join(kind.__name__ for kind in _CELLS.values())
-        return f"engine=torch runs {names}; {type(cell).__name__} has no fused module (engine=eager runs it)"
+        return f"engine=torch runs {names}; {why} (engine=eager runs it)"
 
     def unroll(self, cell: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run a cell over sequences; see :meth:`Engine.unroll`."""
@@ -135,9 +136,9 @@ def _torch_weights(cell: Any) -> Weights:
     """Return the weights of a cell as PyTorch packs them; gradients flow back to them."""
     H, W = cell.hidden_size, cell.W
     w_hh, w_ih = W.weight[:, :H], W.weight[:, H:]
-    b_ih: Tensor = W.bias
+    b_ih = bias(W)
     b_hh = torch.zeros_like(b_ih)
     if isinstance(cell, GRUCell):  # PyTorch packs r, z, n
         w_hh, w_ih = torch.cat([w_hh, cell.V.weight]), torch.cat([w_ih, cell.U.weight])
-        b_ih, b_hh = torch.cat([b_ih, cell.U.bias]), torch.cat([b_hh, cell.V.bias])
+        b_ih, b_hh = torch.cat([b_ih, bias(cell.U)]), torch.cat([b_hh, bias(cell.V)])
     return w_ih.contiguous(), w_hh.contiguous(), b_ih, b_hh
