@@ -54,9 +54,67 @@ def plain_table(headings: Sequence[str], console: "Console", left: Collection[st
         header_style="bold",
     )
     for heading in headings:
-        name = heading if ruled else " ".join(heading.split()).replace(". ", ".")  # "cell.\nheads" -> "cell.heads"
-        table.add_column(name, justify="left" if heading in left else "right", vertical="bottom")
+        table.add_column(
+            heading if ruled else _one_line(heading), justify="left" if heading in left else "right", vertical="bottom"
+        )
     return table
+
+
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], console: "Console", left: Collection[str] = ()
+) -> None:
+    """Print a table. In a terminal that is too narrow for the table nothing is cut.
+
+    There, columns in which all rows agree become a line above the table. If that is not enough, each row becomes a
+    paragraph.
+
+    Args:
+        headings: of the columns, as in :func:`plain_table`.
+        rows: an entry for each column.
+        console: where to print.
+        left: the headings of the columns that are aligned to the left.
+
+    """
+    if not console.is_terminal or _fits(headings, rows, console, left):
+        console.print(_filled(headings, rows, console, left))
+        return
+    alike = [number for number in range(len(headings)) if len(rows) > 1 and len({row[number] for row in rows}) == 1]
+    differ = [number for number in range(len(headings)) if number not in alike]
+    if alike:
+        shared = _pairs([headings[number] for number in alike], [rows[0][number] for number in alike])
+        console.print(f"all: {shared}", style="dim", highlight=False, markup=False)
+    headings, rows = [headings[number] for number in differ], [[row[number] for number in differ] for row in rows]
+    if _fits(headings, rows, console, left):
+        console.print(_filled(headings, rows, console, left))
+    else:
+        for row in rows:
+            console.print(_pairs(headings, row), highlight=False, markup=False)
+
+
+def _fits(headings: Sequence[str], rows: Sequence[Sequence[str]], console: "Console", left: Collection[str]) -> bool:
+    from rich.measure import Measurement
+
+    wide = console.options.update(width=10_000)
+    return Measurement.get(console, wide, _filled(headings, rows, console, left)).maximum <= console.width
+
+
+def _filled(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], console: "Console", left: Collection[str]
+) -> "Table":
+    from rich.markup import escape
+
+    table = plain_table(headings, console, left)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _pairs(headings: Sequence[str], row: Sequence[str]) -> str:
+    return ", ".join(f"{_one_line(heading)} {entry}" for heading, entry in zip(headings, row, strict=True))
+
+
+def _one_line(heading: str) -> str:
+    return " ".join(heading.split()).replace(". ", ".")  # "cell.\nheads" -> "cell.heads"
 
 
 def duration(seconds: float) -> str:

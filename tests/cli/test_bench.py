@@ -125,6 +125,7 @@ def test_compile_is_said_to_be_left_out(longlag):
     assert "compile=true lets it take part" in said.out
 
 
+@pytest.mark.slow
 def test_ctrl_c_prints_and_saves_what_was_measured(tmp_path):
     arguments = ("bench", "cell=rnn", "H=3,200", "B=2,200", "T=4,2000", "R=1", "rounds=30", "contenders=eager")
     with started(*arguments, "--json", "speed.json", cwd=tmp_path) as process:

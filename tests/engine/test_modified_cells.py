@@ -194,5 +194,5 @@ def test_the_scan_leaves_hooks_to_the_eager_loop_and_runs_other_layers():
     torch.testing.assert_close(Scan().unroll(cell, x)[0], Eager().unroll(cell, x)[0])
     cell.W.register_forward_hook(halved)
     assert not Scan().fits(cell)
-    with pytest.raises(ValueError, match="engine=scan runs .* modified: its layer W has hooks"):
+    with pytest.raises(ValueError, match=r"engine=scan runs .* modified: its layer W has hooks"):
         engine_for("scan", cell)

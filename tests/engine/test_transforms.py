@@ -47,7 +47,7 @@ def test_the_scan_has_a_tangent_backwards_too():
     torch.manual_seed(0)
     links, b, d_links, d_b = (torch.randn(n, 2, 3, dtype=torch.float64) for n in (4, 5, 4, 5))
     for backwards in (False, True):
-        _, measured = jvp(lambda l, b, way=backwards: linear_recurrence(l, b, way), (links, b), (d_links, d_b))
+        _, measured = jvp(lambda a, b, way=backwards: linear_recurrence(a, b, way), (links, b), (d_links, d_b))
         step = 1e-6
         later, before = (
             linear_recurrence(links + sign * step * d_links, b + sign * step * d_b, backwards) for sign in (1, -1)

@@ -59,6 +59,7 @@ def test_two_processes_do_what_one_does(longlag, tiny, task):
     assert "Traceback" not in said.err
 
 
+@pytest.mark.slow
 def test_a_grid_of_runs_on_two_processes_replays_nothing(longlag):
     said = longlag("train", "-m", *TWO, "logger=csv", "seed=0,1")
     assert said.code == 0
@@ -156,6 +157,7 @@ def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum, background):
     assert run.status.state == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_on_two_processes_resumes_exactly(longlag):
     longer = ("trainer.max_steps=10", "logger=csv", "task/splits=endless")
     longlag("train", *TWO, *longer, "study=whole")
@@ -204,7 +206,7 @@ def recorded(folder):
     return found
 
 
-@pytest.mark.parametrize("task", ["adding", "embedded_reber"])
+@pytest.mark.parametrize("task", ["embedded_reber", pytest.param("adding", marks=pytest.mark.slow)])
 def test_two_ranks_together_see_what_one_sees_also_after_an_interruption(longlag, tmp_path, task):
     """A stream of varying lengths, and a fixed set whose batches are shuffled: every batch, number by number."""
     (tmp_path / "recorder.py").write_text(RECORDER)

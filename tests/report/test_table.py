@@ -38,7 +38,7 @@ def test_a_row_has_what_a_person_compares():
     header, row = printed([run(0)])
     outcome = "test accuracy solved at step early gradient at start early gradient at end time (s)"
     assert header == f"cell task T forget bias seed {outcome}"
-    assert row == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.52"
+    assert row == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.5"
 
 
 def test_a_metric_that_a_run_declares_gets_a_column_and_a_mean(tmp_path):
@@ -56,8 +56,35 @@ def test_a_metric_that_a_run_declares_gets_a_column_and_a_mean(tmp_path):
 def test_headings_have_several_lines_in_a_terminal():
     lines = printed([run(0)], terminal=True)
     headings = [" ".join(re.sub(r"\x1b\[\d+m", "", line).split()) for line in lines[:3]]
-    assert headings[1] == "forget test solved gradient gradient"
-    assert headings[2] == "cell task T bias seed accuracy at step at start at end time (s)"
+    assert headings[1] == "forget test solved gradient gradient time"
+    assert headings[2] == "cell task T bias seed accuracy at step at start at end (s)"
+
+
+def narrow(runs, width):
+    text = io.StringIO()
+    print_runs(runs, Console(file=text, width=width, force_terminal=True, no_color=True))
+    plain = re.sub(r"\x1b\[\d*m", "", text.getvalue())
+    assert all(len(line.rstrip()) <= width for line in plain.splitlines()), plain
+    assert "…" not in plain
+    return plain
+
+
+def test_the_table_of_the_demo_fits_in_80_columns():
+    lines = narrow([run(0), run(1, "done"), run(0, "done", cell="rnn", forget_bias=None)], 80).splitlines()
+    assert " ".join(lines[2].split()) == "cell task T bias seed accuracy at step at start at end (s)"
+    assert " ".join(lines[4].split()) == "lstm delayed_xor 60 1 0 0.987 60 5.6e-07 3.3e-01 1.5"
+
+
+def test_where_the_table_is_too_wide_what_all_runs_share_is_said_once():
+    assert narrow([run(0), run(1)], 60).startswith("all: cell lstm, task delayed_xor, T 60, forget bias 1, ")
+
+
+def test_where_even_that_is_too_wide_each_run_is_a_paragraph():
+    runs = [run(0), run(1, "done", cell="rnn", forget_bias=None, **{"test/acc": 0.5, "seconds": 2})]
+    text = " ".join(narrow(runs, 30).split())
+    assert text.startswith("all: task delayed_xor, T 60, ")
+    assert " cell lstm, forget bias 1, seed 0, test accuracy 0.987, solved at step 60, time (s) 1.5 " in text
+    assert " cell rnn, forget bias -, seed 1, test accuracy 0.500, solved at step >600, time (s) 2.0" in text
 
 
 @pytest.mark.parametrize(("state", "outcome"), [("done", ">600"), ("diverged", "diverged")])

@@ -100,7 +100,9 @@ class _LinearRecurrence(torch.autograd.Function):
         links, m = ctx.saved_tensors
         moved = d_links * (m[1:] if ctx.backwards else m[:-1])
         none = torch.zeros_like(d_b[:1])
-        return linear_recurrence(links, d_b + torch.cat([moved, none] if ctx.backwards else [none, moved]), ctx.backwards)
+        return linear_recurrence(
+            links, d_b + torch.cat([moved, none] if ctx.backwards else [none, moved]), ctx.backwards
+        )
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:

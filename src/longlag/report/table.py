@@ -5,15 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from longlag.metric import Metric
 from longlag.report.columns import ALWAYS, TERMINAL, columns_of, declared_metrics
 from longlag.report.records import counts, fact, figure, flattened, state_of, varied_keys
 from longlag.report.statistics.rates import censored_median
 from longlag.runs import RunRecord
-from longlag.terminal import plain_table
+from longlag.terminal import print_table
 
 Column = tuple[str, Callable[[RunRecord], str]]  # a heading, and the function that reads the entry from a run
 
@@ -37,35 +35,33 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
     keys = [*ALWAYS, *(key for run in runs for key in run.summary)]
     metrics = columns_of(keys, declared_metrics(runs), TERMINAL)
     columns = [*setting, _SEED, *map(_metric_column, metrics)]
-    table = plain_table([heading for heading, _ in columns], console, _LEFT)
-    for run in runs:
-        table.add_row(*(escape(read(run)) for _, read in columns))
-    console.print(table)
+    rows = [[read(run) for _, read in columns] for run in runs]
+    print_table([heading for heading, _ in columns], rows, console, _LEFT)
     groups = _groups(runs, setting)
     if any(len(members) > 1 for members in groups.values()):
         judged = [metric for metric in metrics if metric.better and metric.key.startswith("test/")]
         console.print()
-        console.print(_rates(groups, setting, judged, console))
+        _print_rates(groups, setting, judged, console)
 
 
-def _rates(
+def _print_rates(
     groups: dict[tuple[str, ...], list[RunRecord]], setting: list[Column], judged: list[Metric], console: Console
-) -> Table:
-    """Return the table of solve rates, with the mean of each metric that says how good a run is."""
+) -> None:
+    """Print the table of solve rates, with the mean of each metric that says how good a run is."""
     means = [_heading(f"mean {metric.label}") for metric in judged]
     headings = [*(heading for heading, _ in setting), "parameters", "solved", "median steps\nto solve", *means]
-    table = plain_table(headings, console, _LEFT)
+    rows: list[list[str]] = []
     for key, members in groups.items():
         steps = [step for run in members if (step := figure(run, "solved_step")) is not None]
         parameters, median = figure(members[0], "parameters"), censored_median(steps, len(members))
-        table.add_row(
-            *map(escape, key),
+        row = [
+            *key,
             "-" if parameters is None else f"{parameters:,.0f}",
             f"{len(steps)} of {len(members)}",
             "-" if median is None else f"{median:g}",
-            *(_value(_mean(members, metric.key), metric) for metric in judged),
-        )
-    return table
+        ]
+        rows.append([*row, *(_value(_mean(members, metric.key), metric) for metric in judged)])
+    print_table(headings, rows, console, _LEFT)
 
 
 def _groups(runs: Sequence[RunRecord], setting: list[Column]) -> dict[tuple[str, ...], list[RunRecord]]:
@@ -94,7 +90,7 @@ def _metric_column(metric: Metric) -> Column:
 
 def _heading(label: str) -> str:
     """Return a label in lines that are about as wide as the values below them."""
-    return "\n".join(textwrap.wrap(label, _HEADING_WIDTH, break_long_words=False))
+    return "\n".join(textwrap.wrap(label, _HEADING_WIDTH, break_long_words=False)).replace(" (", "\n(")
 
 
 def _solved_at(run: RunRecord) -> str:
@@ -121,4 +117,6 @@ def _value(value: float | None, metric: Metric) -> str:
         return f"{value:.3f}"
     if metric.scale == "log":
         return f"{value:.1e}"
+    if metric.unit == "s":
+        return f"{value:,.1f}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

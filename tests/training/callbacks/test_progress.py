@@ -1,6 +1,7 @@
 import io
 import re
 
+import pytest
 from rich.console import Console
 
 from longlag.training.callbacks import progress
@@ -23,13 +24,23 @@ def test_a_terminal_shows_step_loss_accuracy_and_time_left(plan):
     assert "00:00" in text
 
 
-def test_at_80_columns_the_title_is_cut_and_no_figure(plan):
-    text = shown(
-        plan, terminal=True, width=80, title="[12/160] lstm_peephole continual_embedded_reber T=100 b=1 seed=0"
-    )
-    shown_lines = re.findall(r"\[12/160\] lstm_peephole .*", plain(text).replace("\r", "\n"))
-    assert all(len(line.rstrip()) <= 80 for line in shown_lines)
-    assert re.search(r"… 6/6 loss 0\.\d{4}  val acc 0\.\d{3} \d+:\d\d", shown_lines[-1])
+LONG = "[12/160] lstm_peephole continual_embedded_reber T=100 b=1 seed=0"
+
+
+@pytest.mark.parametrize(
+    ("width", "title", "last"),
+    [
+        (80, "[2/6] lstm delayed_xor T=60 b=1 seed=0", r"seed=0 6/6 loss 0\.\d{4}  val acc 0\.\d{3} \d+:\d\d"),
+        (80, LONG, r"^\[12/160\] lstm_peep\S* \S*….*b=1 seed=0 6/6 val acc 0\.\d{3} \d+:\d\d"),
+        (40, LONG, r"^\[12/160\] lstm…00 b=1 seed=0 6/6  \d+:\d\d"),
+        (40, "lstm", r"^lstm 6/6 val acc 0\.\d{3} \d+:\d\d"),
+    ],
+)
+def test_a_narrow_terminal_shows_the_step_the_time_and_the_end_of_the_title(plan, width, title, last):
+    text = shown(plan, terminal=True, width=width, title=title)
+    lines = [line for line in plain(text).replace("\r", "\n").splitlines() if "/6 " in line]
+    assert all(len(line.rstrip()) <= width for line in lines)
+    assert re.search(last, lines[-1].strip()), lines[-1]
 
 
 def plain(line):
