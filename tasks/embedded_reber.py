@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from longlag.task import Batch, LogisticTask, Metric, Split, Splits, check_integer, one_hot, stream, valid_steps
+from longlag.task import Batch, LogisticTask, Metric, Split, Splits, check_integer, one_hot, valid_steps
 
 ALPHABET = ("B", "T", "P", "S", "X", "V", "E")
 #: The inner grammar, state -> (symbol, next state) on each of its edges, which have the same probability.
@@ -98,7 +98,7 @@ class EmbeddedReber(LogisticTask):
             return super().draw(split, k, n)
         more = 8
         while True:
-            drawn = self.sample(more * n, stream(self.splits.seed, split, k))
+            drawn = super().draw(split, k, more * n)
             new = (~_among(drawn, self.training_set())).nonzero().squeeze(1)
             if len(new) >= n:
                 return drawn.select(new[:n])

@@ -1,11 +1,11 @@
 """The two-sequence problem: noise and signal on one line."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from longlag.checks import is_number
 from longlag.task import Batch, LogisticTask, Splits, check_integer, check_number, integers
 
 
@@ -124,5 +124,4 @@ def _two_numbers(values: object) -> bool:
     """Return whether these are two different numbers."""
     if not isinstance(values, Sequence) or len(values) != 2:
         return False
-    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in values)
-    return numbers and values[0] != values[1]
+    return all(map(is_number, values)) and values[0] != values[1]

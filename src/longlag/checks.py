@@ -1,6 +1,10 @@
-"""Checks of the settings of cells, models and tasks; the message of an error names the setting and its bounds."""
+"""Checks of the settings of cells, models and tasks; the message of an error names the setting and its bounds.
+
+The numbers of NumPy are numbers too.
+"""
 
 import math
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -18,8 +22,8 @@ def check_integer(name: str, value: Any, at_least: int, why: str = "", at_most: 
         ValueError: ``value`` is not.
 
     """
-    fits = not isinstance(value, bool) and isinstance(value, int) and value >= at_least
-    if not fits or (at_most is not None and value > at_most):
+    fits = not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= at_least
+    if not fits or (at_most is not None and int(value) > at_most):
         bound = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
         raise ValueError(f"{name} must be an integer {bound}{f' ({why})' if why else ''}, got {value!r}")
 
@@ -31,7 +35,7 @@ def check_positive(name: str, value: Any) -> None:
         ValueError: ``value`` is not.
 
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
@@ -48,7 +52,7 @@ def check_multiple(name: str, value: int, of: str, divisor: int) -> None:
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number; ``True`` and ``False`` are not."""
-    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def check_number(

@@ -26,6 +26,18 @@ def test_a_resumed_table_keeps_the_rows_up_to_its_step(tmp_path):
     assert MetricsTable(table.path).rows == {}
 
 
+def test_a_resumed_table_writes_the_kept_rows_as_they_were(tmp_path):
+    table = MetricsTable(tmp_path / "metrics.csv")
+    for step in (0, 20):
+        table.add(step, {"sequences": 256 * step, "train/loss": 1.0, "a": 1e-300, "b": float("inf"), "c": -3})
+    table.write()
+    text = table.path.read_text()
+    again = MetricsTable(table.path, until=20)
+    again.write()
+    assert again.path.read_text() == text
+    assert text.splitlines()[1] == "0,0,1.0,1e-300,inf,-3"
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "step,a\n0,x\n", "step,a\n0,0.69", "step,a\n0\n", "a,b\n0,1\n", "step,a\n0,1,2\n", "\x00\n", "step,a\n,1\n"],

@@ -182,3 +182,21 @@ def test_loss_and_judgement_stay_on_the_device_of_the_batch(name):
     outputs = torch.zeros(shape, device="meta")
     assert task.loss(outputs, batch).device.type == "meta"
     assert all(values.device.type == "meta" for values in task.judge(outputs, batch).values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_defaults_of_the_process_do_not_change_what_is_drawn(name):
+    drawn = [made(name).draw(split, 0, 5) for split in SPLITS]
+    for dtype in (torch.float64, torch.bfloat16):
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            again = [made(name).draw(split, 0, 5) for split in SPLITS]
+        finally:
+            torch.set_default_dtype(before)
+        assert all(batches_equal(one.cast(dtype), other) for one, other in zip(drawn, again, strict=True))
+        assert {batch.inputs.dtype for batch in again} == {dtype}
+    task = made(name)
+    with torch.device("meta"):
+        again = [task.draw(split, 0, 5) for split in SPLITS]
+    assert all(map(batches_equal, drawn, again))

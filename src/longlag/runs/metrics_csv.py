@@ -64,11 +64,16 @@ def read_metrics(path: Path) -> dict[int, dict[str, float]]:
         if header[0] != "step":
             raise ValueError("its first column is not step")
         return {
-            int(step): {name: float(x) for name, x in zip(header[1:], values, strict=True) if x}
+            int(step): {name: _number(x) for name, x in zip(header[1:], values, strict=True) if x}
             for step, *values in rows
         }
     except ValueError as error:
         raise ValueError(f"{path} is not a table of metrics: {error}") from error
+
+
+def _number(text: str) -> float:
+    """Return an integer as an integer, so that it is written again as it was."""
+    return int(text) if text.removeprefix("-").isdecimal() else float(text)
 
 
 def read_columns(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ from longlag.metric import Metric
 from longlag.task.batch import Batch
 from longlag.task.lightning_internals import batches_begun
 from longlag.task.loaders import BatchStream, Chunks
-from longlag.task.sampling import one_hot
+from longlag.task.sampling import one_hot, plain_defaults
 from longlag.task.splits import Split, Splits, stream
 
 _CHUNK = 256  # sequences in a draw for validation and test; they do not depend on the batch size
@@ -135,9 +135,15 @@ class Task(LightningDataModule, ABC):
         return one_hot(batch.targets, self.output_size)
 
     def draw(self, split: Split, k: int, n: int) -> Batch:
-        """Draw batch ``k`` of a split, ``n`` sequences: a pure function of the seed and these three."""
+        """Draw batch ``k`` of a split, ``n`` sequences: a pure function of the seed and these three.
+
+        The numbers are drawn in float32 on the CPU. They are returned in PyTorch's default type, in which a model is
+        made too.
+        """
         sample = self.sample_evaluation if split in ("val", "test") else self.sample
-        return sample(n, stream(self.splits.seed, split, k))
+        with plain_defaults():
+            batch = sample(n, stream(self.splits.seed, split, k))
+        return batch.cast(torch.get_default_dtype())
 
     def training_set(self) -> Batch:
         """Return the fixed training set."""

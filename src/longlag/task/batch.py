@@ -41,3 +41,7 @@ class Batch(NamedTuple):
     def to(self, device: torch.device) -> "Batch":
         """Return the batch on a device."""
         return Batch(*(field.to(device) for field in self))
+
+    def cast(self, dtype: torch.dtype) -> "Batch":
+        """Return the batch with its inputs and targets in a type of number; targets that are classes stay."""
+        return Batch(*(field.to(dtype) if field.is_floating_point() else field for field in self))

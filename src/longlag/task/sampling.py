@@ -1,8 +1,24 @@
 """Functions for drawing sequences; every random number comes from the generator in the arguments."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+
+@contextlib.contextmanager
+def plain_defaults() -> Iterator[None]:
+    """Draw on the CPU and in float32, whatever type of number and device PyTorch takes by default in this process."""
+    dtype = torch.get_default_dtype()
+    elsewhere = torch.get_default_device().type != "cpu"
+    with torch.device("cpu") if elsewhere else contextlib.nullcontext():  # the device costs time at every operation
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 def integers(low: int, high: int, n: int, generator: torch.Generator) -> Tensor:
