@@ -15,7 +15,7 @@ from longlag.errors import RequestError, near
 from longlag.jobs.next_action import NextAction, next_action
 from longlag.jobs.nodes import this_node
 from longlag.jobs.ranks import telling, train_on_ranks
-from longlag.runs import RunFolder, Status
+from longlag.runs import RunFolder, Segment, Status
 from longlag.runs.claim import Claim, HeldError
 from longlag.settings.messages import keys_of
 from longlag.settings.names import folder_name
@@ -239,20 +239,28 @@ def _changed(plan: RunPlan, status: Status) -> str:
     return f", but the source of its {' and '.join(changed)} has changed" if changed else ""
 
 
-def _how_ended(status: Status, folder: RunFolder) -> str:
+def _how_ended(ended: Status, folder: RunFolder) -> str:
     """Return a line about the end of a run."""
     summary = folder.read_summary()
-    if status.state == "solved":
+    if ended.state == "solved":
         how = f"solved at step {summary['solved_step']} ({summary['solved_sequences']:,} sequences)"
-    elif status.state == "done":
+    elif ended.state == "done":
         how = f"not solved in {summary['steps']} steps"
     else:
-        how = f"{status.state}: {' '.join(status.reason.split())}"
+        how = f"{ended.state}: {' '.join(ended.reason.split())}"
     accuracy, seconds = summary.get("test/acc"), summary.get("seconds")
     figures = [] if accuracy is None else [f"test accuracy {accuracy:.3f}"]
-    figures += [] if seconds is None or not status.finished else [f"{seconds:.1f} s"]
-    figures += [f"see {folder.log}"] if status.state == "failed" else []
-    return ", ".join([how, *figures])
+    figures += [] if seconds is None or not ended.finished else [f"{seconds:.1f} s"]
+    figures += [f"see {folder.log}"] if ended.state == "failed" else []
+    return ", ".join([how, *figures]) + _where_it_changed(ended.segments)
+
+
+def _where_it_changed(segments: Sequence[Segment]) -> str:
+    """Return a clause about the last change of engine, processor or PyTorch within the run; empty if there is none."""
+    if len(segments) < 2:
+        return ""
+    before, after = segments[-2:]
+    return f"; up to step {after.from_step:,} by {before}, then by {after}: the last digits depend on that"
 
 
 def _try_to_write(path: Path) -> None:

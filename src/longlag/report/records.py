@@ -1,6 +1,7 @@
 """The identity and the outcome of a run, read from its record."""
 
 import json
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -89,6 +90,25 @@ def state_of(run: RunRecord) -> str:
     """Return the state of a run; ``gone`` if its status says running and no process holds the claim on its folder."""
     gone = run.status.state == "running" and holder_of(run.folder.path) is None
     return "gone" if gone else run.status.state
+
+
+def mixed_engines(runs: Sequence[RunRecord]) -> str | None:
+    """Return a sentence about the engines, if runs of the same cell, or the steps of one run, were trained by several.
+
+    The numbers of two engines agree to rounding, and a close case may be solved by one of them alone.
+    """
+    by_cell: dict[Any, Counter[str]] = {}
+    for run in runs:
+        segments = run.status.segments
+        if segments:
+            names = dict.fromkeys(segment.engine_and_level for segment in segments)
+            by_cell.setdefault(fact(run, "cell"), Counter())[" then ".join(names)] += 1
+    mixed = [
+        f"{cell} by {', '.join(f'{engine} ({count})' for engine, count in engines.most_common())}"
+        for cell, engines in by_cell.items()
+        if len(engines) > 1 or " then " in next(iter(engines))
+    ]
+    return f"Several engines trained runs of one cell, so last digits differ: {'; '.join(mixed)}." if mixed else None
 
 
 def flat_row(run: RunRecord) -> dict[str, Any]:

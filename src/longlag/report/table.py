@@ -8,7 +8,7 @@ from rich.console import Console
 
 from longlag.metric import Metric
 from longlag.report.columns import ALWAYS, TERMINAL, columns_of, declared_metrics
-from longlag.report.records import counts, fact, figure, flattened, state_of, varied_keys
+from longlag.report.records import counts, fact, figure, flattened, mixed_engines, state_of, varied_keys
 from longlag.report.statistics.rates import censored_median
 from longlag.runs import RunRecord
 from longlag.terminal import print_table
@@ -42,6 +42,8 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
         judged = [metric for metric in metrics if metric.better and metric.key.startswith("test/")]
         console.print()
         _print_rates(groups, setting, judged, console)
+    if (note := mixed_engines(runs)) is not None:
+        console.print(f"\n{note}", highlight=False, markup=False)
 
 
 def _print_rates(

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
@@ -10,6 +10,42 @@ State = Literal["running", "solved", "done", "diverged", "failed", "interrupted"
 
 #: The states of a run that has nothing left to do. ``done``: it used all its steps and is not solved.
 FINISHED: frozenset[State] = frozenset({"solved", "done", "diverged"})
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The steps of a run that one engine has trained on one kind of processor.
+
+    Args:
+        from_step: the optimizer steps taken before.
+        engine: the name of the engine.
+        level: the processor's instructions that the engine used, where it has a choice.
+        processor: its name.
+        torch: the version of PyTorch.
+
+    """
+
+    from_step: int
+    engine: str
+    level: str | None = None
+    processor: str = ""
+    torch: str = ""
+
+    def differs_from(self, other: "Segment") -> bool:
+        """Return whether the numbers may differ in their last digits for another reason than the step."""
+        return replace(self, from_step=0) != replace(other, from_step=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a plain mapping."""
+        return asdict(self)
+
+    @property
+    def engine_and_level(self) -> str:
+        """The engine with its level: ``native (avx512)``."""
+        return self.engine if self.level is None else f"{self.engine} ({self.level})"
+
+    def __str__(self) -> str:
+        return f"engine={self.engine_and_level} on {self.processor} with torch {self.torch}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +64,7 @@ class Status:
         engine: the engine that ran the cells, and never ``auto``; empty before the first step.
         engine_level: the processor's instructions that the engine used, such as ``avx512``, where it has a choice.
         engine_why: the reason against a faster engine, where it is a fault of the machine.
+        segments: which engine trained which steps, on which processor; several if the run went on elsewhere.
         processor: its name.
         threads: of torch, in each process.
         commit: of the reader's own repository in the folder of the command; ``None`` if there is none.
@@ -48,6 +85,7 @@ class Status:
     engine: str = ""
     engine_level: str | None = None
     engine_why: str | None = None
+    segments: tuple[Segment, ...] = ()
     processor: str = ""
     threads: int = 0
     commit: str | None = None
@@ -58,6 +96,8 @@ class Status:
     def __post_init__(self) -> None:
         if self.state not in get_args(State):
             raise ValueError(f"state must be one of {', '.join(get_args(State))}; got {self.state!r}")
+        segments = tuple(each if isinstance(each, Segment) else Segment(**each) for each in self.segments)
+        object.__setattr__(self, "segments", segments)  # from JSON they come as mappings
 
     @property
     def finished(self) -> bool:

@@ -136,6 +136,7 @@ def train_parts(parts: RunParts, request: StopRequest | None = None) -> Status:
         engine = run.engine()
         if engine is not None:
             ended = replace(ended, engine=engine.name, engine_level=engine.level, engine_why=engine.why)
+        ended = replace(ended, segments=tuple(parts.segments.known))
         try:
             if first:
                 plan.folder.write_summary(summary)

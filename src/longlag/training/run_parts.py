@@ -13,6 +13,7 @@ from rich.console import Console
 
 from longlag.model import SequenceModel
 from longlag.training.callbacks.progress import ProgressBar
+from longlag.training.callbacks.segments import Segments
 from longlag.training.callbacks.solved import Solved
 from longlag.training.callbacks.stopping import StopRequest, StopWhenAsked
 from longlag.training.run_plan import RunPlan
@@ -34,6 +35,7 @@ class RunParts:
         self.stop = StopWhenAsked(StopRequest(), plan.folder)
         self.solved = Solved(stop=plan.stop_when_solved)
         self.timer = Timer()
+        self.segments = Segments()
         self.progress = ProgressBar(plan.place + plan.title, plan.console)
         saving: dict[str, Any] = {"dirpath": plan.folder.checkpoints, "enable_version_counter": False}
         self.best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **saving)
@@ -56,7 +58,8 @@ class RunParts:
         """The Trainer with all callbacks and without a logger, built at the first use."""
         if self._trainer is None:
             probe: list[Callback] = [] if self.plan.probe is None else [self.plan.probe]
-            first: list[Callback] = [self.stop, self.solved, self.timer, self.progress, self.best, self.last]
+            first: list[Callback] = [self.stop, self.solved, self.timer, self.segments, self.progress]
+            first += [self.best, self.last]
             self._trainer = self.plan.make_trainer([], [*first, *probe, *self.plan.callbacks])
         return self._trainer
 

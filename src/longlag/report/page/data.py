@@ -8,7 +8,7 @@ from longlag.metric import Metric, Metrics
 from longlag.report.columns import PAGE, columns_of, declared_metrics
 from longlag.report.page.pack import packed_metrics
 from longlag.report.page.read import PageRun
-from longlag.report.records import FACTS, counts, flattened, state_of, varied_keys
+from longlag.report.records import FACTS, counts, flattened, mixed_engines, state_of, varied_keys
 from longlag.runs import RunRecord
 
 #: The most bytes of the page for all curves; a packed value takes 16/3 bytes.
@@ -69,6 +69,7 @@ def page_data(runs: Iterable[PageRun], records: Sequence[RunRecord]) -> dict[str
         "curves": [_declaration(metrics[key]) for key in metrics.ordered(curves)],
         **_configs(flat),
         "versions": _versions(records),
+        "engines": mixed_engines(records),
     }
 
 

@@ -27,7 +27,7 @@ function drawHeader() {
   const rest = tell(["running", "gone", "failed", "interrupted"]);
   byId("counts").textContent = `${ended} of ${runs.length} runs ended${ended ? `: ${tell(finished)}` : ""}${rest ? `; ${rest}` : ""}.`;
   const versions = Object.entries(page.versions).map(([name, met]) => `${name} ${met.join(" and ")}`).join(", ");
-  byId("facts").textContent = `Made ${page.made.replace("T", " ").replace("+00:00", " UTC")} by longlag ${page.longlag}.${versions ? ` The runs: ${versions}.` : ""}`;
+  byId("facts").textContent = `Made ${page.made.replace("T", " ").replace("+00:00", " UTC")} by longlag ${page.longlag}.${versions ? ` The runs: ${versions}.` : ""}${page.engines ? ` ${page.engines}` : ""}`;
   byId("footer").textContent = "The files in the run folders are the full record; this page is made from them by longlag report.";
 }
 
