@@ -1,5 +1,6 @@
 """Print to a terminal, a file or a pipe: lines, tables and durations look the same in every command."""
 
+import io
 import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +10,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 # rich is imported inside of the functions, so that importing this module costs nothing.
+
+
+def print_what_fits() -> None:
+    """Let the standard streams replace a character that their encoding lacks, such as × in ASCII, by a question mark."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def stdout_console(width: int = 200) -> "Console":

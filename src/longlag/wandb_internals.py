@@ -1,11 +1,47 @@
 """The parts of W&B that longlag uses beside its documented interface; a test of the same name holds them."""
 
+import atexit
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import wandb
 
 # W&B is imported inside of the functions: the import takes a second
+
+
+#: With one of these in the environment W&B would choose the run by itself; a run folder has one W&B run.
+_FOREIGN = ("WANDB_SWEEP_ID", "WANDB_LAUNCH", "WANDB_RUN_ID", "WANDB_RESUME")
+
+
+def switched_off() -> bool:
+    """Return whether the environment switches W&B off."""
+    disabled = os.environ.get("WANDB_DISABLED", "").lower() in ("1", "true", "yes")
+    return disabled or os.environ.get("WANDB_MODE", "").lower() == "disabled"
+
+
+@contextlib.contextmanager
+def own_environment() -> Iterator[None]:
+    """Start W&B in an environment that does not choose the run, and with a home folder even for a user who has none.
+
+    The home is temporary then, and private: W&B reads settings and keys there.
+    """
+    hidden = {name: os.environ.pop(name) for name in _FOREIGN if name in os.environ}
+    try:
+        Path.home()
+    except RuntimeError:
+        home = tempfile.mkdtemp(prefix="longlag-home-")
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        os.environ["HOME"] = home
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def quiet_settings(**settings: Any) -> "wandb.Settings":

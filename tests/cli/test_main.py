@@ -1,3 +1,5 @@
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import longlag
-from longlag.cli.main import COMMANDS
+from longlag.cli.main import COMMANDS, main
 from longlag.settings.compose import conf_dir
 
 
@@ -90,3 +92,24 @@ def test_completion_in_a_real_bash(tmp_path):
         cwd=tmp_path,
     )
     assert sorted(result.stdout.split()) == sorted(f"cell={path.stem}" for path in (conf_dir() / "cell").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", "task=adding", "task.T=12", "--n", "1"),
+        ("bench", "--help"),
+        ("check", "cell=rnn"),
+        ("train", "task.T=8", "cell.hidden_size=4", "trainer.max_steps=2", "logger=csv", "study='→'"),
+    ],
+)
+def test_a_terminal_that_lacks_a_character_gets_a_question_mark(arguments, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2)]
+    for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+        monkeypatch.setattr(sys, name, stream)
+    with contextlib.suppress(SystemExit):
+        assert main(arguments) == 0
+    for stream in streams:
+        stream.flush()
+    assert "?" in streams[0].buffer.getvalue().decode("ascii")

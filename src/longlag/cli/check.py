@@ -154,7 +154,7 @@ def _write_stub(path: Path) -> int:
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise RequestError(f"--stub: {path} should be a Python file that can be imported, such as my_cells.py")
     try:
-        with path.open("x") as file:  # never overwrite a file: it may be a solution
+        with path.open("x", encoding="utf-8") as file:  # never overwrite a file: it may be a solution
             file.write(stub(path.stem))
     except FileExistsError:
         raise RequestError(f"--stub: {path} is there already; name another file") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from longlag import __version__
 from longlag.errors import RequestError
+from longlag.terminal import print_what_fits
 
 #: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
 COMMANDS = {
@@ -55,6 +56,7 @@ exit codes: 0 well, 1 a run or a check failed, 2 the request was wrong
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``longlag`` and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    print_what_fits()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(HELP, end="")
         return 0
@@ -72,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         here = str(Path.cwd())
         if "" not in sys.path and here not in sys.path:
             sys.path.append(here)  # cells and tasks of a reader lie in the current folder
-        logging.getLogger("hydra").addHandler(logging.NullHandler())  # our one line replaces its messages
+        for name in ("hydra", "matplotlib"):  # our one line replaces the messages of Hydra; a font cache is no news
+            logging.getLogger(name).addHandler(logging.NullHandler())
         code: int = importlib.import_module(COMMANDS[command][0]).run(rest)
         sys.stdout.flush()
     except RequestError as error:

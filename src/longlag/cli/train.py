@@ -133,7 +133,7 @@ def _best(study: Path) -> str | None:
     import yaml
 
     try:
-        results = yaml.safe_load((study / "optimization_results.yaml").read_text())
+        results = yaml.safe_load((study / "optimization_results.yaml").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     if "best_params" not in results:

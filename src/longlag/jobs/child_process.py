@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+from longlag.terminal import print_what_fits
+
 _PARENT = "LONGLAG_PARENT"
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -33,6 +35,7 @@ def begin() -> None:
     signals that a batch system sends to every process: the command handles them. When the command is gone, the kernel
     kills this process, because nobody holds the run any more.
     """
+    print_what_fits()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)

@@ -14,18 +14,22 @@ _EXPECTED = (
     r"The `srun` command is available on your system but is not used.*",
 )
 _SOURCES = ("longlag", "lightning", "lightning.pytorch", "lightning.fabric", "py.warnings")
+_OTHERS = logging.WARNING  # what other libraries log from this level on would reach the terminal
 
 
 @contextmanager
 def logged_to(path: Path) -> Iterator[logging.Logger]:
-    """While the context lasts, append the log records and warnings of this process to ``path``; yield our logger."""
-    handler = logging.FileHandler(path, delay=True)
+    """While the context lasts, append the log records and warnings of this process to ``path``; yield our logger.
+
+    Records of other libraries count from warnings on.
+    """
+    handler = logging.FileHandler(path, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    loggers = [logging.getLogger(name) for name in _SOURCES]
+    loggers = [logging.getLogger(name) for name in (*_SOURCES, None)]  # the last is the root, for all others
     before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]
     for logger in loggers:
         logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
+        logger.setLevel(logging.INFO if logger.parent else _OTHERS)
     logging.captureWarnings(True)
     try:
         with warnings.catch_warnings():

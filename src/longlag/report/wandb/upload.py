@@ -15,7 +15,7 @@ from longlag.report.curves import RunCurves
 from longlag.report.wandb.workspace import SOLVE_RATES, identifier
 from longlag.runs import RunRecord
 from longlag.runs.claim import holder_of
-from longlag.wandb_internals import api_key, quiet_settings
+from longlag.wandb_internals import api_key, own_environment, quiet_settings
 
 #: Seconds within which the server must answer.
 PATIENCE = 10
@@ -79,9 +79,10 @@ def check_server() -> None:
     """
     import wandb
 
-    url = wandb.setup().settings.base_url
     try:
-        key = api_key(url)
+        with own_environment():
+            url = wandb.setup().settings.base_url
+            key = api_key(url)
     except wandb.Error as error:
         raise ConnectionError(f"W&B does not take the API key: {_first_line(error)}; wandb login stores one") from error
     if key is None:
@@ -153,18 +154,19 @@ def send_study(study: str, runs: Sequence[RunRecord], project: str, entity: str)
         drawn = save_solve_rates([RunCurves(run, {}, {}) for run in runs], Path(folder))
         if not drawn:
             return True
-        run = wandb.init(
-            dir=folder,
-            id=identifier(study, "study"),
-            resume="allow",
-            name=f"study {study}",
-            project=project,
-            entity=entity,
-            group=study,
-            job_type="report",
-            mode="offline",
-            settings=quiet_settings(silent=True),
-        )
+        with own_environment():
+            run = wandb.init(
+                dir=folder,
+                id=identifier(study, "study"),
+                resume="allow",
+                name=f"study {study}",
+                project=project,
+                entity=entity,
+                group=study,
+                job_type="report",
+                mode="offline",
+                settings=quiet_settings(silent=True),
+            )
         run.log({SOLVE_RATES: wandb.Image(str(drawn[0]))}, step=int(time.time()))  # later than the picture before
         run.finish()
         files = list(Path(folder).glob("wandb/offline-run-*/run-*.wandb"))

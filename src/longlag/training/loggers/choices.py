@@ -1,5 +1,6 @@
 """The choices of loggers: one class for each YAML in ``conf/logger/``."""
 
+import logging
 import re
 
 from lightning.pytorch.loggers import Logger
@@ -7,6 +8,9 @@ from lightning.pytorch.loggers import Logger
 from longlag.training.loggers.run_folder import MetricsLogger
 from longlag.training.loggers.run_info import RunInfo
 from longlag.training.loggers.wandb_mirror import WandbMirror
+from longlag.wandb_internals import switched_off
+
+_log = logging.getLogger("longlag")
 
 
 class NoLoggers:
@@ -48,5 +52,8 @@ class WandbLoggers:
         self.entity = entity
 
     def __call__(self, info: RunInfo) -> list[Logger]:
-        """Return the logger of the run folder and one that mirrors it to W&B."""
+        """Return the logger of the run folder and one that mirrors it to W&B, unless the environment switches W&B off."""
+        if switched_off():
+            _log.info("WANDB_MODE=disabled or WANDB_DISABLED: the run is not copied to W&B")
+            return [MetricsLogger(info)]
         return [MetricsLogger(info), WandbMirror(info, self.mode, self.project, self.entity)]

@@ -16,7 +16,7 @@ from longlag.runs.files import write_whole
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.loggers.recorder import Recorder
 from longlag.training.loggers.run_info import RunInfo
-from longlag.wandb_internals import quiet_settings
+from longlag.wandb_internals import own_environment, quiet_settings
 
 
 class WandbMirror(Recorder, WandbLogger):
@@ -111,20 +111,21 @@ def _started(info: RunInfo, mode: str, project: str, entity: str | None) -> wand
 
     """
     try:
-        run = wandb.init(
-            dir=info.folder.path.resolve(),  # W&B's service process has a current folder of its own
-            id=_wandb_id(info.folder.path / "wandb"),
-            resume="allow",
-            name=info.name,
-            project=project,
-            entity=entity,
-            group=info.study,
-            job_type="train",
-            tags=list(info.tags),
-            config={**info.config, "setting": info.setting},
-            mode="online" if mode == "online" else "offline",
-            settings=quiet_settings(silent=mode == "offline", init_timeout=30),
-        )
+        with own_environment():
+            run = wandb.init(
+                dir=info.folder.path.resolve(),  # W&B's service process has a current folder of its own
+                id=_wandb_id(info.folder.path / "wandb"),
+                resume="allow",
+                name=info.name,
+                project=project,
+                entity=entity,
+                group=info.study,
+                job_type="train",
+                tags=list(info.tags),
+                config={**info.config, "setting": info.setting},
+                mode="online" if mode == "online" else "offline",
+                settings=quiet_settings(silent=mode == "offline", init_timeout=30),
+            )
     except wandb.Error as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ConnectionError(
