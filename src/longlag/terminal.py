@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_what_fits() -> None:
-    """Let the standard streams replace a character that their encoding lacks, such as × in ASCII, by a question mark."""
+    """Let the standard streams replace a character that their encoding lacks by a question mark."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")

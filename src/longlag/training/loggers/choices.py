@@ -52,7 +52,7 @@ class WandbLoggers:
         self.entity = entity
 
     def __call__(self, info: RunInfo) -> list[Logger]:
-        """Return the logger of the run folder and one that mirrors it to W&B, unless the environment switches W&B off."""
+        """Return the logger of the run folder, and one that mirrors it to W&B unless the environment forbids it."""
         if switched_off():
             _log.info("WANDB_MODE=disabled or WANDB_DISABLED: the run is not copied to W&B")
             return [MetricsLogger(info)]
