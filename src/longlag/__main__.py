@@ -1,7 +1,5 @@
 """``python -m longlag`` is ``longlag``."""
 
-import sys
+from longlag.cli.main import entry
 
-from longlag.cli.main import main
-
-sys.exit(main())
+entry()

@@ -1,6 +1,8 @@
 """Print to a terminal, a file or a pipe: lines, tables and durations look the same in every command."""
 
 import io
+import os
+import stat
 import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +19,15 @@ def print_what_fits() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+def leave_closed_terminal() -> None:
+    """After SIGHUP, print to nowhere: a line to a terminal that was closed would be an error in the middle of a run."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode):  # a file or a pipe goes on
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def stdout_console(width: int = 200) -> "Console":

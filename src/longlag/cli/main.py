@@ -1,12 +1,15 @@
 """``longlag``: run one of the commands."""
 
+import _thread
 import difflib
 import importlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from longlag import __version__
 from longlag.errors import RequestError
@@ -51,6 +54,29 @@ shell completion (bash; zsh and fish likewise):
 
 exit codes: 0 well, 1 a run or a check failed, 2 the request was wrong
 """
+
+
+def entry() -> NoReturn:
+    """Run ``longlag`` as the only command of this process, and end the process.
+
+    A further signal while the process ends is no news: it ends the process at once, without a traceback.
+    """
+    sys.unraisablehook = _unraisable
+    try:
+        code = main()
+    except KeyboardInterrupt:  # another one, while main handled the first
+        code = 1
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
+
+
+def _unraisable(event: "sys.UnraisableHookArgs") -> None:
+    """Raise an interrupt again that came inside of a finalizer, where Python drops and prints all exceptions."""
+    if event.exc_type is KeyboardInterrupt:
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(event)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from longlag.runs.provenance import COMMAND
 from longlag.settings.compose import conf_dir, known_keys
 from longlag.settings.hydra_flags import flags_first
 from longlag.settings.messages import explained
-from longlag.terminal import print_line, stdout_console
+from longlag.terminal import leave_closed_terminal, print_line, stdout_console
 
 if TYPE_CHECKING:
     from longlag.runs import RunRecord
@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     typed = [argument for argument in arguments if argument != "--dry-run"]
     command = {COMMAND: shlex.join(["longlag", "train", *arguments])}  # for the status of each run, wherever it runs
     try:
-        with env_override(command), _as_hydra_sees_it(flags_first(typed)), _sigterm_as_interrupt(), current.closing:
+        with env_override(command), _as_hydra_sees_it(flags_first(typed)), _ends_as_interrupts(), current.closing:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
         current.best = None if current.study is None else _best(current.study)
     except RequestError:
@@ -152,20 +152,29 @@ def _why(record: "RunRecord | None") -> str:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """While the context lasts, SIGTERM between two jobs ends the command as SIGINT does."""
+def _ends_as_interrupts() -> Iterator[None]:
+    """While the context lasts, SIGTERM and SIGHUP between two jobs end the command as SIGINT does.
+
+    A command that ignores one of these, as under nohup, goes on ignoring the signal.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            leave_closed_terminal()
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 @contextmanager

@@ -32,12 +32,12 @@ def begin() -> None:
     """Begin a process that a command has started: obey its SIGINT, and end with it.
 
     A shell that starts a command in the background lets it ignore SIGINT; this process listens again. It ignores the
-    signals that a batch system sends to every process: the command handles them. When the command is gone, the kernel
-    kills this process, because nobody holds the run any more.
+    signals that a batch system or a closed terminal sends to every process: the command handles them. When the command
+    is gone, the kernel kills this process, because nobody holds the run any more.
     """
     print_what_fits()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGTERM, signal.SIGUSR2):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

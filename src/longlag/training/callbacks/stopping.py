@@ -11,8 +11,9 @@ from lightning.pytorch.callbacks import Callback
 
 from longlag.runs import RunFolder
 from longlag.task.lightning_internals import batches_begun, validation_interval
+from longlag.terminal import leave_closed_terminal
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal was closed
 _AHEAD_OF_TIME = signal.SIGUSR2  # of a batch system, before a job's time is over; only where it has a handler
 
 
@@ -44,12 +45,14 @@ class StopRequest:
 
     def _asked(self, number: int, frame: FrameType | None) -> None:
         self.by = signal.Signals(number)
+        if number == signal.SIGHUP:
+            leave_closed_terminal()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """While the context lasts, the first SIGINT or SIGTERM is a request to stop; a SIGINT after it interrupts at once.
+    """While the context lasts, the first SIGINT, SIGTERM or SIGHUP is a request to stop; a SIGINT after it interrupts.
 
     SIGUSR2 is a request too, if it has a handler: a batch system sends it before the time of a job is over.
     Ignored signals, as of a job in the background, stay ignored. Outside of the main thread, no signal is handled.
