@@ -8,7 +8,7 @@ EASY   = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors wheel rates easy cells forget-bias \
-	forget-bias-grid page-picture truncation check audit pictures bench-drawing bench-engines bench-grid bench-probe bench clean
+	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-grid bench-probe bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -86,6 +86,9 @@ truncation: setup  ## the README's table: the truncated gradient against the ful
 
 check: setup  ## the table of docs/cells.md: every cell held to its claims, and its figures
 	@OMP_NUM_THREADS=1 $(BIN)/longlag check 'cell=glob(*)'
+
+fuzz: setup  ## type odd requests, damage run folders, kill grids; about an hour (seed and counts: tests/fuzz --help)
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/fuzz $(FUZZ)
 
 audit: setup  ## the README's table: is each task really long-lag? about five minutes
 	@OMP_NUM_THREADS=1 $(BIN)/longlag audit 'task=glob(*)'

@@ -145,14 +145,22 @@ def test_a_second_derivative_is_refused(loss):
         torch.autograd.grad(loss(hidden), leaves, create_graph=True)
 
 
-def test_outputs_that_are_changed_where_they_are_do_not_go_back_wrongly():
+@pytest.mark.parametrize("recorded", [True, False])
+def test_outputs_that_are_changed_in_place_do_not_go_back_wrongly(recorded):
+    """As with PyTorch's own modules, the way back says what has happened."""
     hidden, leaves = unrolled(0)
-    with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
+    with torch.set_grad_enabled(recorded):
         hidden.mul_(2)
-    with torch.no_grad():
-        hidden.mul_(2)
-    with pytest.raises(RuntimeError, match="its base has been modified inplace"):
+    with pytest.raises(RuntimeError, match="has been modified by an inplace operation"):
         back(hidden, leaves)
+
+
+def test_without_a_gradient_outputs_may_be_changed_in_place():
+    cell, x = made(0)
+    with torch.no_grad():
+        hidden, _ = Native().unroll(cell, x)
+        doubled = hidden.clone() * 2
+        assert torch.equal(hidden.mul_(2), doubled)
 
 
 @pytest.mark.parametrize("which", ["inputs", "weights", "biases"])

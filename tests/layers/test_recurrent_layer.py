@@ -163,3 +163,18 @@ def test_options_are_those_of_the_cell():
 def test_what_is_wrong_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("engine", ["auto", "native", "torch", "eager"])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_outputs_may_be_changed_in_place(engine, ragged):
+    torch.manual_seed(0)
+    made, x = layer("lstm", 2, 4, engine=engine), torch.randn(3, 6, 2)
+    lengths = [6, 2, 4] if ragged else None
+    gradients = []
+    for activation in (torch.relu, torch.relu_):
+        made.zero_grad()
+        outputs, _ = made(x, lengths=lengths)
+        activation(outputs).square().sum().backward()
+        gradients.append([parameter.grad for parameter in made.parameters()])
+    assert all(map(torch.equal, *gradients))

@@ -87,7 +87,8 @@ class Engine(Protocol):
             state: the state before the first step; the cell's initial state by default.
 
         Returns:
-            The hidden states of all steps [B, T, H], and the final state.
+            The hidden states of all steps [B, T, H], and the final state. Change a copy of the hidden states, not the
+            tensor itself: an engine may need the numbers on the way back, and then refuses, as PyTorch's own do.
 
         Raises:
             ValueError: the engine cannot run these inputs.

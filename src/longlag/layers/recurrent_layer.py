@@ -91,6 +91,8 @@ class RecurrentLayer(nn.Module):
                 hidden, end = _unroll_ragged(engine, cell, hidden, start, steps)
             ends.append(end)
         stacked: State = map_leaves(lambda *parts: torch.stack(parts), *ends)
+        if steps is None and hidden.requires_grad:
+            hidden = hidden.clone()  # the caller may change it in place; an engine may need its own on the way back
         return hidden, stacked
 
     def extra_repr(self) -> str:

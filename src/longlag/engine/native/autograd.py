@@ -97,10 +97,12 @@ class _Unroll(torch.autograd.Function):
         ctx.loan = Loan(packed.runs * Bp * T * saved, dtype) if way_back else None
         call.forward(h, h_end, c_end, None if ctx.loan is None else ctx.loan.tensor)
         ctx.call = call
-        ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, h)  # autograd checks that nobody changes them
-        ctx.set_materialize_grads(False)
         of_run = ((T + 1) * Bp * Zp,) if runs else ()
-        hidden = h.as_strided((*runs, B, T, H), (*of_run, Zp, Bp * Zp, 1), Bp * Zp)
+        # a tensor of its own, and no view: autograd lets nobody change a view of this kind
+        hidden = torch.empty(0, dtype=dtype, device=here)
+        hidden.set_(h.untyped_storage(), Bp * Zp, (*runs, B, T, H), (*of_run, Zp, Bp * Zp, 1))
+        ctx.save_for_backward(x, h0, c0, weights, biases, peepholes, hidden)  # the way back refuses if one was changed
+        ctx.set_materialize_grads(False)
         return hidden, h_end, c_end
 
     @staticmethod
