@@ -1,7 +1,15 @@
 """Wrong requests: one line that names the fault and the right form."""
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
+
+_NOT_THE_READERS = (
+    str(Path(__file__).parent),
+    *{sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")},
+)
 
 
 class RequestError(Exception):
@@ -19,3 +27,25 @@ def near(name: str, known: Iterable[str]) -> list[str]:
     close = difflib.get_close_matches(name, keys, n=3, cutoff=0.7)
     leaves = difflib.get_close_matches(last, {key.rsplit(".", 1)[-1] for key in keys}, n=2, cutoff=0.75)
     return list(dict.fromkeys([*same, *close, *(key for key in keys if key.rsplit(".", 1)[-1] in leaves)]))[:4]
+
+
+def place_of(error: BaseException) -> str:
+    """Return where the code of a reader raised an error, as ``my_cells.py, line 12``; empty if it did not."""
+    frames: list[traceback.FrameSummary] = []
+    while True:
+        frames += traceback.extract_tb(error.__traceback__)
+        if error.__cause__ is None:
+            break
+        error = error.__cause__
+    for frame in reversed(frames):
+        if not frame.filename.startswith((*_NOT_THE_READERS, "<")):
+            path = Path(frame.filename)
+            here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            return f"{here}, line {frame.lineno}"
+    return ""
+
+
+def described(error: BaseException) -> str:
+    """Return the type and the message of an error in one line, with the place where a reader's code raised it."""
+    place, message = place_of(error), " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {message}{f' ({place})' if place else ''}"

@@ -127,6 +127,61 @@ def test_the_stub_fails_until_it_is_filled_in(longlag, tmp_path):
     assert said.code == 0
 
 
+FILLED = SOLUTION.strip("\n")
+SLIP = {
+    "one tensor": (
+        FILLED.replace("return o * torch.tanh(c), c", "return o * torch.tanh(c)"),
+        "MyLSTM.forward (my_cells.py, line 33) must return (h, c), the next state; it returns one tensor [3, {H}]",
+    ),
+    "nothing": (
+        FILLED.replace("return o * torch.tanh(c), c", "o * torch.tanh(c), c"),
+        "MyLSTM.forward (my_cells.py, line 33) must return (h, c), the next state; it returns nothing",
+    ),
+    "a name": (
+        FILLED.replace("torch.sigmoid", "sigmoid"),
+        "NameError: name 'sigmoid' is not defined (my_cells.py, line 38)",
+    ),
+    "three values": (
+        FILLED.replace("torch.tanh(c), c", "torch.tanh(c), c, f"),
+        "MyLSTM.forward (my_cells.py, line 33) must return (h, c), the next state; it returns 3 values",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "why"), SLIP.values(), ids=SLIP)
+def test_a_slip_in_a_step_is_one_line_with_its_place(longlag, tmp_path, body, why):
+    longlag("check", "--stub", "my_cells.py")
+    head, _, _ = (tmp_path / "my_cells.py").read_text().partition("        raise NotImplementedError")
+    (tmp_path / "my_cells.py").write_text(head + body + "\n")
+    said = longlag("check", "--exercise", "cell._target_=my_cells.MyLSTM")
+    assert (said.code, lines(said)) == (1, [f"MyLSTM cannot take a step: {why.format(H=2)}"])
+    said = longlag("check", "cell._target_=my_cells.MyLSTM")
+    assert (said.code, lines(said)[0]) == (1, f"fail            one step: {why.format(H=32)}")
+    assert lines(said)[-1] == "1 failed"
+
+
+def test_a_slip_in_the_constructor_has_its_place_too(longlag, tmp_path):
+    longlag("check", "--stub", "my_cells.py")
+    path = tmp_path / "my_cells.py"
+    path.write_text(path.read_text().replace("        ...\n", "        self.W.bias[H : 2 * H] = forget_bias\n"))
+    for command in (("check",), ("check", "--exercise"), ("train", "logger=csv")):
+        said = longlag(*command, "cell._target_=my_cells.MyLSTM")
+        assert (said.code, said.err) == (
+            2,
+            "longlag: cell: NameError: name 'H' is not defined (my_cells.py, line 31)\n",
+        )
+
+
+def test_a_run_that_fails_in_a_cell_says_where(longlag, tmp_path):
+    longlag("check", "--stub", "my_cells.py")
+    said = longlag("train", "cell._target_=my_cells.MyLSTM", "logger=csv")
+    assert said.code == 1
+    assert (
+        "failed: NotImplementedError: the equations of the LSTM are still to be filled in (my_cells.py, line 37)"
+        in (said.err)
+    )
+
+
 @pytest.fixture
 def wrong_cells(tmp_path):
     source = Path(__file__).parents[1] / "conformance" / "wrong_cells.py"

@@ -35,6 +35,22 @@ class Steps(LSTMCell):
         return self.new_h(o, c), c
 
 
+class NoForgetBias(Steps):
+    def start_forget_gate(self, bias):
+        pass
+
+
+class BiasOfAllGates(Steps):
+    def start_forget_gate(self, bias):
+        with torch.no_grad():
+            self.W.bias.fill_(bias)
+
+
+class BiasOfTheWrongGate(Steps):
+    def start_forget_gate(self, bias):
+        self.gate_bias("i").fill_(bias)
+
+
 class NotAdditive(Steps):
     def new_c(self, i, f, g, c):
         return i * g

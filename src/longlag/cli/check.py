@@ -1,5 +1,6 @@
 """``longlag check``: test the claims of a cell, and measure its figures."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,8 +59,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
+    from longlag.conformance.first_step import first_step_fails
     from longlag.conformance.kit import conformance
     from longlag.conformance.measures import LAGS, measure
+    from longlag.conformance.result import Result
     from longlag.settings.build import build_cell, build_task
 
     tasks = [build_task({**settings[0], "task": {**settings[0]["task"], "T": T}}) for T in LAGS]
@@ -75,7 +78,8 @@ def _kit(settings: Sequence[Mapping[str, Any]], console: Console) -> int:
     rows: list[tuple[str, list[Result], Measures | None]] = []
     for number, (name, make) in enumerate(zip(names, makes, strict=True), start=1):
         with console.status(f"checking {name} ({number} of {len(settings)})"):
-            results = list(conformance(make, input_size))
+            why = first_step_fails(make, input_size)
+            results = [Result("one step", "fail", why)] if why else list(conformance(make, input_size))
             failed = any(result.verdict == "fail" for result in results)
             measures = None if failed else measure(make, tasks)
         rows.append((name, results, measures))
@@ -107,8 +111,13 @@ def _table(rows: "Sequence[tuple[str, list[Result], Measures | None]]", console:
 
 
 def _exercise(settings: dict[str, Any], console: Console) -> int:
-    failed = 0
-    for number, result in enumerate(_with_progress(_six_checks(settings), console), start=1):
+    from longlag.conformance.first_step import first_step_fails
+
+    failed, checks = 0, _six_checks(settings)
+    if (why := first_step_fails(lambda: checks.make(2), checks.input_size)) is not None:
+        print_line(console, f"{settings['run']['cell']} cannot take a step: {why}")
+        return 1
+    for number, result in enumerate(_with_progress(checks, console), start=1):
         failed += result.verdict == "fail"
         _print(result, console, f"({number}) ")
     print_line(console, "all that apply passed" if not failed else f"{failed} of 6 failed")
@@ -140,11 +149,14 @@ def _six_checks(settings: dict[str, Any]) -> "SixChecks":
     from longlag.settings.build import build_cell, build_task
 
     task = build_task(settings)
-    build_cell(settings["cell"], task.input_size)  # a wrong setting is an error of the request, not of the cell
+    cell = build_cell(settings["cell"], task.input_size)  # a wrong setting is an error of the request, not of the cell
+    declared = inspect.signature(type(cell).__init__).parameters.get("forget_bias")
+    default = None if declared is None or declared.default is inspect.Parameter.empty else declared.default
     return SixChecks(
         make=lambda size: build_cell({**settings["cell"], "hidden_size": size}, task.input_size),
         make_rnn=lambda size: build_cell({**baseline["cell"], "hidden_size": size}, task.input_size),
         exercise=Exercise(task),
+        forget_bias=settings["cell"].get("forget_bias", default),
     )
 
 

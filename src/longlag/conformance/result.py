@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from longlag.errors import described
+
 Verdict = Literal["pass", "fail", "does not apply"]
 
 #: A name, and a function that returns whether the cell passes, and the figure that decides.
@@ -39,5 +41,5 @@ def run_checks(checks: Iterable[Check]) -> Iterator[Result]:
         except DoesNotApplyError as reason:
             verdict, figure = "does not apply", str(reason)
         except Exception as error:
-            verdict, figure = "fail", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            verdict, figure = "fail", described(error)
         yield Result(name, verdict, figure)

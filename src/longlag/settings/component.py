@@ -9,7 +9,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
-from longlag.errors import RequestError, near
+from longlag.errors import RequestError, described, near
 
 
 @dataclass(frozen=True)
@@ -111,4 +111,4 @@ def named_errors(part: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
         plain = isinstance(cause, ValueError | MisconfigurationException)
         lines = str(cause).strip().splitlines() or [""]
-        raise RequestError(f"{part}: {lines[0] if plain else f'{type(cause).__name__}: {lines[0]}'}") from error
+        raise RequestError(f"{part}: {lines[0] if plain else described(cause)}") from error

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from longlag.engine import Used
+from longlag.errors import described
 from longlag.runs import Status
 from longlag.runs.provenance import command_line, commit_of, processor
 from longlag.runs.status import FINISHED, State, now
@@ -129,7 +130,7 @@ def train_parts(parts: RunParts, request: StopRequest | None = None) -> Status:
         except (KeyboardInterrupt, SystemExit) as error:
             state, reason = "interrupted", f"{type(error).__name__}: cut off from outside"
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = described(error)
             log.exception("the run failed")
         summary = run.summary(state)
         ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())

@@ -45,6 +45,26 @@ def test_a_wrong_cell_is_caught(name, failing):
     assert failing <= {number for number, verdict in found.items() if verdict == "fail"}
 
 
+@pytest.mark.parametrize(
+    ("name", "forget_bias", "said"),
+    [
+        ("NoForgetBias", 1.0, "; the forget bias is -0.23 to 0.19, and should be 1"),
+        ("BiasOfTheWrongGate", 3.0, "and should be 3"),
+        ("BiasOfAllGates", 1.0, "; the output gate has the bias 1 too, which is the forget gate's alone"),
+        ("Steps", 1.0, ", forget bias 1"),
+        ("Steps", -2.0, ", forget bias -2"),
+    ],
+)
+def test_the_forget_bias_is_measured_from_outside(name, forget_bias, said):
+    cell = getattr(wrong_cells, name)
+    checks = SixChecks(
+        lambda size: cell(2, size, forget_bias), lambda size: RNNCell(2, size), Exercise(DelayedXOR(60)), forget_bias
+    )
+    passed, figure = checks._gates()
+    assert passed == (name == "Steps")
+    assert figure.endswith(said)
+
+
 def test_the_vanilla_rnn_is_what_others_are_compared_with():
     found = verdicts(RNNCell)
     assert found == {

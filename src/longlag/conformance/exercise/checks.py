@@ -26,10 +26,14 @@ class SixChecks:
         make: makes the cell under test.
         make_rnn: makes the vanilla RNN, for comparison.
         exercise: trains both cells and measures their early gradients.
+        forget_bias: the forget bias that the cell is made with; ``None`` if it takes none.
 
     """
 
-    def __init__(self, make: MakeCell, make_rnn: MakeCell, exercise: Exercise) -> None:
+    def __init__(
+        self, make: MakeCell, make_rnn: MakeCell, exercise: Exercise, forget_bias: float | None = None
+    ) -> None:
+        self.forget_bias = forget_bias
         self.make = make
         self.make_rnn = make_rnn
         self.exercise = exercise
@@ -82,7 +86,29 @@ class SixChecks:
         wrong = [name for name in measured if not torch.allclose(measured[name], expected[name], atol=1e-9)]
         inside = all(ok for ok, _ in [*ranges, *i_or_g])
         differing = f"; {', '.join(wrong)} differ from the slices i, f, g, o of W" if wrong else ""
-        return inside and not wrong, ", ".join(text for _, text in [ranges[0], *i_or_g, ranges[2]]) + differing
+        biased, bias = self._forget_bias(cell)
+        figure = ", ".join(text for _, text in [ranges[0], *i_or_g, ranges[2]])
+        return inside and not wrong and biased, f"{figure}{differing}{bias}"
+
+    def _forget_bias(self, cell: Any) -> tuple[bool, str]:
+        """Measure the forget bias from outside: at x = h = 0 it is logit(∂c'/∂c).
+
+        The output gate must not have it too, as after ``bias.fill_(forget_bias)``.
+        """
+        if self.forget_bias is None:
+            return True, ""
+        x, h = (torch.zeros(1, n, dtype=torch.float64) for n in (self.input_size, H))
+        c = torch.ones(1, H, dtype=torch.float64, requires_grad=True)
+        h_new, c_new = cell(x, (h, c))
+        (f,) = torch.autograd.grad(c_new.sum(), c, retain_graph=True)
+        bias, of_output = f.logit(), (h_new / torch.tanh(c_new)).logit()
+        wanted = torch.full_like(bias, self.forget_bias)
+        if not torch.allclose(bias, wanted, atol=1e-6):
+            least, most = bias.min().item(), bias.max().item()
+            return False, f"; the forget bias is {least:.2f} to {most:.2f}, and should be {self.forget_bias:g}"
+        if self.forget_bias and torch.allclose(of_output, wanted, atol=1e-6):
+            return False, f"; the output gate has the bias {self.forget_bias:g} too, which is the forget gate's alone"
+        return True, f", forget bias {self.forget_bias:g}"
 
     def _alone(self, cell: Any, open_gate: int, low: float, name: str) -> tuple[bool, str]:
         """Measure i with g saturated at 1, or g with i saturated at 1: c' from c = 0 is then the other factor."""
