@@ -7,7 +7,7 @@ import warnings
 import pytest
 import wandb
 
-from longlag.wandb_internals import api_key, as_sent, fix_names, quiet_settings, replace_view
+from longlag.wandb_internals import api_key, as_sent, fix_names, last_step, quiet_settings, replace_view
 
 
 @pytest.fixture
@@ -59,3 +59,11 @@ def test_without_a_key_there_is_none(monkeypatch, tmp_path):
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     wandb.teardown()
     assert api_key("http://127.0.0.1:1") is None
+
+
+def test_a_file_that_is_no_log_has_no_step(tmp_path):
+    part = tmp_path / "wandb" / "offline-run-20260101_000000-abc"
+    part.mkdir(parents=True)
+    for content in (b"", b":W&B", b"\xff" * 100_000, bytes(range(256)) * 400):
+        (part / "run-abc.wandb").write_bytes(content)
+        assert last_step(tmp_path) is None

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import os
 import shutil
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,52 @@ def quiet_settings(**settings: Any) -> "wandb.Settings":
     import wandb
 
     return wandb.Settings(console="off", x_disable_stats=True, **settings)
+
+
+def last_step(folder: Path) -> int | None:
+    """Return the last step of which the offline files of a run have a row; ``None`` if they have none.
+
+    A file that was cut off counts as far as it goes. It is a log of LevelDB with a record of Protocol Buffers in each
+    entry.
+
+    Args:
+        folder: the run folder.
+
+    """
+    from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
+
+    last = None
+    for file in folder.glob("wandb/offline-run-*/run-*.wandb"):
+        for entry in _entries(file.read_bytes()):
+            record = Record()
+            try:
+                record.ParseFromString(entry)
+            except Exception:  # what Protocol Buffers raises has no public name
+                break
+            for item in record.history.item if record.WhichOneof("record_type") == "history" else ():
+                if item.key == "_step" or list(item.nested_key) == ["_step"]:
+                    last = max(-1 if last is None else last, int(item.value_json))
+    return last
+
+
+def _entries(data: bytes) -> Iterator[bytes]:
+    """Yield the whole entries of a log of LevelDB, which lie in blocks of 32 KiB, in one piece or in several."""
+    header, block = struct.Struct("<IHB"), 2**15  # a checksum, a length, and whether the piece ends its entry
+    at, entry = header.size, b""  # the file has a header of the same size
+    while at + header.size <= len(data):
+        room = block - at % block
+        _, length, kind = header.unpack_from(data, at) if room >= header.size else (0, 0, 0)
+        if kind == 0:  # the rest of the block is empty
+            at += room
+            continue
+        at += header.size
+        if at + length > len(data):
+            return
+        entry += data[at : at + length]
+        at += length
+        if kind in (1, 4):  # the whole entry, or its last piece
+            yield entry
+            entry = b""
 
 
 def api_key(url: str) -> str | None:

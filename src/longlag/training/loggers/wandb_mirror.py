@@ -13,10 +13,11 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 
 from longlag.runs.error_flow_csv import Lags, read_error_flow
 from longlag.runs.files import write_whole
+from longlag.runs.metrics_csv import read_metrics
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.loggers.recorder import Recorder
 from longlag.training.loggers.run_info import RunInfo
-from longlag.wandb_internals import own_environment, quiet_settings
+from longlag.wandb_internals import last_step, own_environment, quiet_settings
 
 
 class WandbMirror(Recorder, WandbLogger):
@@ -37,8 +38,24 @@ class WandbMirror(Recorder, WandbLogger):
         self.info = info
         self._summary: dict[str, Any] = {}
         self._row: dict[str, Any] = {}
+        before = last_step(info.folder.path) if mode == "offline" and info.resume_at is not None else None
         self.run = _started(info, mode, project, entity) if is_first_process() else None
         super().__init__(name=info.name, save_dir=info.folder.path, project=project, experiment=self.run)
+        if mode == "offline" and info.resume_at is not None and is_first_process():
+            self._make_up(before, info.resume_at)
+
+    def _make_up(self, before: int | None, until: int) -> None:
+        """Send the rows of ``metrics.csv`` that W&B lacks: a process that was killed takes its latest rows along.
+
+        Args:
+            before: the last step of which the offline files have a row.
+            until: the step at which the run goes on.
+
+        """
+        path = self.info.folder.metrics
+        for step, row in sorted(read_metrics(path).items()) if path.exists() else ():
+            if (-1 if before is None else before) < step <= until:
+                self.add({name: value for name, value in row.items() if not name.startswith("test/")}, step)
 
     def add(self, values: Mapping[str, float], step: int) -> None:
         """Add figures to the row of a step, without those that are not finite: W&B would take them for text.
