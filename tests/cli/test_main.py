@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import longlag
-from longlag.cli.main import COMMANDS, main
+from longlag.cli.commands import COMMANDS
+from longlag.cli.main import main
 from longlag.settings.compose import conf_dir
 
 
@@ -66,6 +67,11 @@ def test_python_m_longlag():
         ("longlag train -m task=", {f"task={path.stem}" for path in (conf_dir() / "task").glob("*.yaml")}),
         ("longlag train trainer.max", {"trainer.max_steps="}),
         ("longlag train cell.for", {"cell.forget_bias="}),
+        ("longlag train -", {"-m", "--multirun", "--dry-run", "--cfg", "--hydra-help", "-sc"}),
+        ("longlag runs outputs/first --", {"-h", "--help", "--json", "--csv"}),
+        ("longlag report -", {"-h", "--help", "--out", "--png"}),
+        ("longlag runs ", set()),  # the shell completes folders by itself
+        ("longlag nothing -", set()),
     ],
 )
 def test_shell_completion(longlag, monkeypatch, line, expected):

@@ -12,21 +12,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from longlag import __version__
+from longlag.cli.commands import COMMANDS
+from longlag.cli.completion import complete
 from longlag.errors import RequestError
 from longlag.terminal import print_what_fits
-
-#: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
-COMMANDS = {
-    "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
-    "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
-    "report": ("longlag.cli.report", "compare runs on one HTML page: curves, error flow, solve rates"),
-    "jacobian": ("longlag.cli.jacobian", "the Jacobian of a trained run: singular values, Lyapunov exponents"),
-    "publish": ("longlag.cli.publish", "send a study to W&B, with a workspace that compares its runs"),
-    "check": ("longlag.cli.check", "test the claims of a cell, yours too, and print its figures"),
-    "show": ("longlag.cli.show", "draw some sequences of a task, in the terminal or as a picture"),
-    "audit": ("longlag.cli.audit", "is a task really long-lag? three baselines try it"),
-    "bench": ("longlag.cli.bench", "how fast is each way to run a cell, on this machine?"),
-}
 
 HELP = f"""longlag {__version__}: how far back can a recurrent cell remember, and why?
 
@@ -91,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         if arguments[0] in ("-sc", "--shell-completion"):
-            return _complete(arguments)
+            return complete(arguments)
         command, *rest = arguments
         if command not in COMMANDS:
             near = difflib.get_close_matches(command, COMMANDS, n=1)
@@ -115,17 +104,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has closed the pipe, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return code
-
-
-def _complete(arguments: list[str]) -> int:
-    """Complete the commands; Hydra's shell completion, which does not know them, completes the settings."""
-    line = os.environ.get("COMP_LINE", "")
-    words = line.split()
-    if any(argument.startswith("query=") for argument in arguments):
-        if len(words) < 2 or (len(words) == 2 and not line.endswith(" ")):
-            print(" ".join(COMMANDS))
-            return 0
-        os.environ["COMP_LINE"] = line.replace(f" {words[1]}", "", 1)
-    code: int = importlib.import_module("longlag.cli.train").run(arguments)
     return code
