@@ -136,6 +136,14 @@ def _one_line(heading: str) -> str:
     return " ".join(heading.split()).replace(". ", ".")  # "cell.\nheads" -> "cell.heads"
 
 
+def shortened(text: str, room: int) -> str:
+    """Return a text in so many columns: the middle of a longer one is cut, because titles differ at their ends."""
+    if len(text) <= room:
+        return text
+    start = room // 2
+    return f"{text[:start]}…{text[len(text) - (room - start - 1) :]}" if room > 1 else ""
+
+
 def duration(seconds: float) -> str:
     """Return a duration in words: ``45 s``, ``12 min``, ``3 h 05 min``."""
     if seconds < 59.5:

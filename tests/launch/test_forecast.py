@@ -61,6 +61,21 @@ def test_the_time_is_that_of_runs_alike_or_goes_with_steps_and_lag(longlag, tiny
     assert said.out.endswith("about 10 min, and 1 that no run tells of\n")
 
 
+def test_a_grid_with_several_seeds_is_summed_up_by_setting(longlag, tiny):
+    grid = ("train", "-m", *tiny, "task.T=8,16", "optimizer.lr=0.1,0.2", "seed=range(3)")
+    assert longlag("train", *tiny, "optimizer.lr=0.1").code == 0
+    _, table, sums = longlag(*grid, "--dry-run").out.split("\n\n")
+    heading, *rows = [" ".join(line.split()) for line in table.splitlines()]
+    assert heading == "cell task T forget bias optimizer.lr run skip time"
+    assert [re.sub("about .*", "about", row) for row in rows] == [
+        "lstm delayed_xor 8 1 0.1 2 1 about",
+        "lstm delayed_xor 8 1 0.2 3 - about",
+        "lstm delayed_xor 16 1 0.1 3 - about",
+        "lstm delayed_xor 16 1 0.2 3 - about",
+    ]
+    assert sums.startswith("12 jobs: 11 to run, 1 to skip")
+
+
 def test_a_single_run(longlag, tiny):
     said = longlag("train", *tiny, "--dry-run")
     assert said.code == 0

@@ -5,13 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from rich.console import Console
 
 from longlag.jobs.job import Job
-from longlag.runs import RunRecord, read_study
+from longlag.report.table import LEFT, setting_columns
+from longlag.runs import RunRecord, Status, read_study
 from longlag.runs.claim import holder_of
 from longlag.settings.names import apart_from_seed
-from longlag.terminal import duration, print_line, stdout_console
+from longlag.terminal import duration, print_line, print_table, stdout_console
 
 Action = Literal["run", "resume", "skip", "held"]
 
@@ -42,13 +45,14 @@ def forecasts(jobs: Sequence[Job]) -> list[Forecast]:
 
 
 def print_forecast(jobs: Sequence[Job]) -> None:
-    """Print a line for each job, and the sums."""
+    """Print a line for each job, a table of the settings if these have several seeds, and the sums."""
     console = stdout_console()
     results = forecasts(jobs)
     for one in results:
         time = "" if one.action in ("skip", "held") else f"  {_estimate(one.seconds)}"
         why = f"  ({one.why})" if one.why else ""
         print_line(console, f"{one.action:7}{one.job.folder.path}{time}{why}")
+    _print_settings(results, console)
     counts = Counter(one.action for one in results)
     parts = [f"{counts[action]} to {action}" for action in ("run", "resume", "skip") if counts[action]]
     parts += [f"{counts['held']} that another process is at"] if counts["held"] else []
@@ -59,6 +63,27 @@ def print_forecast(jobs: Sequence[Job]) -> None:
         untold = f", and {len(ahead) - len(known)} that no run tells of" if len(known) < len(ahead) else ""
         total = _estimate(sum(known)) if known else "no run tells how long"
         print_line(console, f"training, one after the other: {total}{untold if known else ''}")
+
+
+def _print_settings(results: Sequence[Forecast], console: Console) -> None:
+    """Print how many jobs of each setting run, go on, are skipped or held, and about how long they take."""
+    planned = [RunRecord(one.job.folder, one.job.settings, Status("running"), {}) for one in results]
+    setting = setting_columns(planned)
+    groups: dict[tuple[str, ...], list[Forecast]] = {}
+    for one, record in zip(results, planned, strict=True):
+        groups.setdefault(tuple(read(record) for _, read in setting), []).append(one)
+    if not 1 < len(groups) < len(results):
+        return
+    actions = [action for action in get_args(Action) if any(one.action == action for one in results)]
+    rows = []
+    for key, members in groups.items():
+        counts = Counter(one.action for one in members)
+        ahead = [one.seconds for one in members if one.action in ("run", "resume")]
+        known = [seconds for seconds in ahead if seconds is not None]
+        time = "-" if not ahead else _estimate(sum(known) if len(known) == len(ahead) else None)
+        rows.append([*key, *(str(counts[action] or "-") for action in actions), time])
+    print_line(console, "")
+    print_table([*(heading for heading, _ in setting), *actions, "time"], rows, console, LEFT)
 
 
 def _forecast(job: Job, clock: "_Clock") -> Forecast:

@@ -22,7 +22,7 @@ _SETTING: list[Column] = [
     ("forget\nbias", lambda run: _bias(fact(run, "forget_bias"))),
 ]
 _SEED: Column = ("seed", lambda run: _text(fact(run, "seed")))
-_LEFT = {"cell", "task"}
+LEFT = {"cell", "task"}
 _HEADING_WIDTH = 8
 
 
@@ -31,12 +31,12 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
 
     A setting in which the runs differ gets a column. So does each metric that is declared as shown everywhere.
     """
-    setting = [*_SETTING, *map(_setting_column, varied_keys(runs))]
+    setting = setting_columns(runs)
     keys = [*ALWAYS, *(key for run in runs for key in run.summary)]
     metrics = columns_of(keys, declared_metrics(runs), TERMINAL)
     columns = [*setting, _SEED, *map(_metric_column, metrics)]
     rows = [[read(run) for _, read in columns] for run in runs]
-    print_table([heading for heading, _ in columns], rows, console, _LEFT)
+    print_table([heading for heading, _ in columns], rows, console, LEFT)
     groups = _groups(runs, setting)
     if any(len(members) > 1 for members in groups.values()):
         judged = [metric for metric in metrics if metric.better and metric.key.startswith("test/")]
@@ -44,6 +44,11 @@ def print_runs(runs: Sequence[RunRecord], console: Console) -> None:
         _print_rates(groups, setting, judged, console)
     if (note := mixed_engines(runs)) is not None:
         console.print(f"\n{note}", highlight=False, markup=False)
+
+
+def setting_columns(runs: Sequence[RunRecord]) -> list[Column]:
+    """Return the columns that name a setting: cell, task, T and forget bias, and whatever else differs."""
+    return [*_SETTING, *map(_setting_column, varied_keys(runs))]
 
 
 def _print_rates(
@@ -63,7 +68,7 @@ def _print_rates(
             "-" if median is None else f"{median:g}",
         ]
         rows.append([*row, *(_value(_mean(members, metric.key), metric) for metric in judged)])
-    print_table(headings, rows, console, _LEFT)
+    print_table(headings, rows, console, LEFT)
 
 
 def _groups(runs: Sequence[RunRecord], setting: list[Column]) -> dict[tuple[str, ...], list[RunRecord]]:

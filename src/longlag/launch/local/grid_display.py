@@ -13,10 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from longlag.terminal import duration, print_line
+from longlag.terminal import duration, print_line, shortened
 
 _DRAWN_EVERY_S = 0.2
 _LINE_EVERY_S = 30.0  # on a file or a pipe
+_WIDE, _NARROW = 90, 60  # columns: below the first, rows have no bar; below the second, no accuracy
+_BAR, _ROW_BAR = 30, 16  # columns of the bars
 _SHOWN = ("solved", "done", "diverged", "failed", "refused", "interrupted", "skipped", "repeated")
 _CALLED = {"done": "unsolved", "skipped": "ran before"}
 _RAN = ("solved", "done", "diverged")
@@ -45,10 +47,10 @@ class _Row:
     def share(self) -> float:
         return min(1.0, (self.step or 0) / self.steps) if self.steps > 0 else 0.0
 
-    def figures(self) -> str:
+    def figures(self, accuracy_too: bool = True) -> str:
         if self.step is None:
             return "starting"
-        accuracy = "" if self.accuracy is None else f"  val acc {self.accuracy:.3f}"
+        accuracy = "" if self.accuracy is None or not accuracy_too else f"  val acc {self.accuracy:.3f}"
         return f"step {self.step}{f'/{self.steps}' if self.steps > 0 else ''}{accuracy}"
 
 
@@ -139,15 +141,28 @@ class GridDisplay:
         return each * max((waiting + sum(going)) / self.slots, *going, 0.0)
 
     def _picture(self) -> RenderableType:
-        whole = Table.grid(padding=(0, 1))
-        whole.add_row(
-            ProgressBar(total=max(1, self.total), completed=self.ended.total(), width=30), Text(self.summary())
-        )
+        wide = self.console.width >= _WIDE
+        done = ProgressBar(total=max(1, self.total), completed=self.ended.total(), width=_BAR if wide else None)
+        whole, summary = Table.grid(padding=(0, 1)), Text(self.summary())
+        if wide:
+            whole.add_row(done, summary)
+        else:  # below each other
+            whole.add_row(done)
+            whole.add_row(summary)
+        return Group(whole, self._jobs(wide))
+
+    def _jobs(self, wide: bool) -> Table:
+        figures = {number: row.figures(self.console.width >= _NARROW) for number, row in self._rows.items()}
+        room = self.console.width - max(map(len, figures.values()), default=0) - 1 - (_ROW_BAR + 1 if wide else 0)
         jobs = Table.grid(padding=(0, 1), expand=True)
-        jobs.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-        jobs.add_column(width=16)
-        jobs.add_column(no_wrap=True, min_width=28)
-        for row in self._rows.values():
-            bar = ProgressBar(total=1.0, completed=row.share, width=16) if row.step is not None else Text("")
-            jobs.add_row(Text(row.title), bar, Text(row.figures()))
-        return Group(whole, jobs)
+        jobs.add_column(ratio=1, no_wrap=True)
+        for _ in range(2 if wide else 1):
+            jobs.add_column(no_wrap=True)
+        for number, row in self._rows.items():
+            title, shown = Text(shortened(row.title, room)), Text(figures[number])
+            if wide:
+                bar = ProgressBar(total=1.0, completed=row.share, width=_ROW_BAR) if row.step is not None else Text("")
+                jobs.add_row(title, bar, shown)
+            else:
+                jobs.add_row(title, shown)
+        return jobs

@@ -7,6 +7,7 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from longlag.terminal import shortened
 from longlag.training.module import SequenceModule
 
 _WIDE = 110  # columns; on a narrower terminal the steps and figures need the room of the bar
@@ -92,11 +93,7 @@ def _fitted(title: str, room: int) -> tuple[str, int]:
         if left >= len(title):
             return title, shown
     shown = int(room - widths[-1] >= _LEAST_TITLE)
-    left = max(room - shown * widths[-1], 0)
-    if left >= len(title):
-        return title, shown
-    start = left // 2
-    return f"{title[:start]}…{title[len(title) - (left - start - 1) :]}" if left > 1 else "", shown
+    return shortened(title, room - shown * widths[-1]), shown
 
 
 def _figures(module: LightningModule, shown: int) -> str:
