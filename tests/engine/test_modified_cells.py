@@ -196,3 +196,15 @@ def test_the_scan_leaves_hooks_to_the_eager_loop_and_runs_other_layers():
     assert not Scan().fits(cell)
     with pytest.raises(ValueError, match=r"engine=scan runs .* modified: its layer W has hooks"):
         engine_for("scan", cell)
+
+
+@pytest.mark.parametrize("kind", [LSTMCell, GRUCell])
+def test_a_layer_without_a_bias_runs_by_every_engine(kind):
+    torch.manual_seed(0)
+    cell = kind(2, 4)
+    for name, layer in list(cell.named_children()):
+        setattr(cell, name, nn.Linear(layer.in_features, layer.out_features, bias=False))
+    x = torch.randn(3, 5, 2)
+    wanted, _ = Eager().unroll(cell, x)
+    for engine in (Native(), TorchModules(), Auto()):
+        torch.testing.assert_close(engine.unroll(cell, x)[0], wanted, rtol=1e-5, atol=1e-6)
