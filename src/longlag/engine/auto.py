@@ -64,17 +64,19 @@ def _fastest(cell: Any, x: Tensor) -> tuple[Engine, str | None]:
         return _EAGER, "only the eager loop runs in every transform of torch.func"
     mixed = torch.is_autocast_enabled(x.device.type)
     on_cpu, why = x.device.type == "cpu", None
-    if kernel_cell(cell) is not None and (change := unfit(cell)) is not None:
-        return _EAGER, change
-    if not mixed and _NATIVE.refusal(cell, x) is None:
-        try:
-            _NATIVE.prepare(cell, x.dtype)
-        except NoLibraryError as error:
-            why = str(error)
-        else:
-            return _NATIVE, None
-    if _TORCH.fits(cell) and not (mixed and on_cpu):
-        return _TORCH, why
+    entry = kernel_cell(cell)
+    if entry is not None:
+        if (change := unfit(cell)) is not None:
+            return _EAGER, change
+        if not mixed and _NATIVE.input_refusal(x) is None:
+            try:
+                _NATIVE.prepare(cell, x.dtype)
+            except NoLibraryError as error:
+                why = str(error)
+            else:
+                return _NATIVE, None
+        if entry.torch_mode is not None and not (mixed and on_cpu):
+            return _TORCH, why
     if _SCAN.fits(cell) and not (on_cpu and x.shape[0] * x.shape[1] * cell.hidden_size > _SCANNED):
         return _SCAN, why
     return _EAGER, why

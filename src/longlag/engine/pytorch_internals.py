@@ -5,6 +5,7 @@ another type changes what the cell computes, and a fast engine would not notice.
 transform of functions, such as ``torch.func.vmap``.
 """
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -37,12 +38,16 @@ def modification(cell: nn.Module, forward: Callable[..., Any] | None = None, lin
         place = f"its layer {name}" if name else "it"
         if any(getattr(layer, hooks) for hooks in _HOOKS):
             return f"{place} has hooks"
-        for attribute in vars(layer):
-            if callable(getattr(type(layer), attribute, None)):
-                return f"{place} has a {attribute} of its own"
+        if replaced := vars(layer).keys() & _methods(type(layer)):  # type: ignore[arg-type]
+            return f"{place} has a {min(replaced)} of its own"
         if name and linears and parametrize.type_before_parametrizations(layer) is not nn.Linear:
             return f"{place} is a {type(layer).__name__}, not an nn.Linear"
     return None
+
+
+@functools.cache
+def _methods(kind: type[nn.Module]) -> frozenset[str]:
+    return frozenset(name for name in dir(kind) if callable(getattr(kind, name, None)))
 
 
 def _layers(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
