@@ -56,7 +56,7 @@ triton-check: setup  ## Triton's kernels, and flashrnn as a contender, without a
 		triton flashrnn
 	@OMP_NUM_THREADS=1 PYTHONPATH=.triton $(BIN)/pytest -n 2 -q tests/engine/test_triton.py tests/benchmark/test_contenders.py -k 'triton or flashrnn'
 
-wheel: setup  ## build the wheel, install it elsewhere, train one step from an empty folder
+wheel: setup  ## build the wheel, install it elsewhere (WHEEL_PYTHON=python3.13: for another Python), train one step
 	@PYTHON=$(BIN)/python bash .ci/wheel-check
 
 rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds each
