@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any, Literal
 
 from longlag.jobs.job import Job
-from longlag.runs import RunRecord, read_study
+from longlag.runs import DamagedRunError, RunRecord, read_study
 from longlag.runs.claim import holder_of
 from longlag.settings.names import apart_from_seed
 from longlag.terminal import duration, print_line, stdout_console
@@ -88,9 +88,11 @@ class _Clock:
         for record in records:
             seconds, steps = (record.summary.get(name) for name in ("seconds", "steps"))
             T = record.config["run"].get("T")
+            if not all(isinstance(record.config.get(part), dict) for part in ("cell", "task", "model", "trainer")):
+                continue
             if record.status.finished and isinstance(seconds, int | float) and isinstance(steps, int) and steps:
                 self._alike.setdefault(apart_from_seed(record.config), []).append(seconds)
-                if isinstance(T, int):
+                if isinstance(T, int) and T > 0:
                     self._rates.setdefault(_size(record.config), []).append(seconds / steps / T)
 
     def whole(self, job: Job) -> float | None:
@@ -100,20 +102,20 @@ class _Clock:
             return median(alike)
         if not rates:
             return None
-        return median(rates) * float(job.settings["trainer"]["max_steps"] * job.settings["run"]["T"])
+        return median(rates) * float(job.max_steps * job.settings["run"]["T"])
 
     def rest(self, job: Job) -> float | None:
         """Return the seconds from the last checkpoint."""
-        import torch
+        from longlag.training.checkpoint import read_checkpoint
 
         whole = self.whole(job)
         if whole is None:
             return None
         try:
-            step = int(torch.load(job.folder.last_checkpoint, weights_only=True, map_location="cpu")["global_step"])
-        except Exception:  # a damaged checkpoint is refused when the run goes on
+            step: int = read_checkpoint(job.folder.last_checkpoint)["global_step"]
+        except (FileNotFoundError, DamagedRunError):  # a damaged checkpoint is refused when the run goes on
             step = 0
-        return max(0.0, whole * (1 - step / float(job.settings["trainer"]["max_steps"])))
+        return max(0.0, whole * (1 - step / float(job.max_steps)))
 
 
 def _size(settings: dict[str, Any]) -> str:

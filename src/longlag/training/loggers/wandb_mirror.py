@@ -1,6 +1,7 @@
 """W&B as the mirror of a run folder."""
 
 import math
+import re
 import secrets
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from longlag.runs.error_flow_csv import Lags, read_error_flow
-from longlag.runs.files import write_whole
+from longlag.runs.files import read_text, write_whole
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.loggers.recorder import Recorder
 from longlag.training.loggers.run_info import RunInfo
@@ -144,4 +145,7 @@ def _wandb_id(folder: Path) -> str:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, secrets.token_hex(4))
-    return path.read_text()
+    name = read_text(path)
+    if not re.fullmatch(r"[\w-]{1,128}", name):
+        raise ValueError(f"{path} holds no name of a W&B run")
+    return name
