@@ -71,7 +71,7 @@ class Run:
         from longlag.settings.build import components_of
         from longlag.settings.stored import trusted_values
 
-        how = None if self.trust else "say --trust, or longlag.load_run(folder, trust=True),"
+        how = None if self.trust else "say --trust or load_run(folder, trust=True)"
         values = trusted_values(self.settings, self.path, how, _NEEDED)
         made = {key: value for key, value in values.items() if key in ("cell", "task", "init", "engine")}
         return values, components_of(made)

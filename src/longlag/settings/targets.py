@@ -51,6 +51,7 @@ def imported_part(part: str, settings: Mapping[str, Any]) -> Any:
     """
     imported = import_target(settings["_target_"])
     _check_kind(part, settings["_target_"], imported)
+    _check_call(part, settings, imported)
     for place, inner in _inner(settings, part):
         target = inner["_target_"]
         if not isinstance(target, str):
@@ -58,8 +59,7 @@ def imported_part(part: str, settings: Mapping[str, Any]) -> Any:
         found = import_target(target)
         if place == "task.splits":
             _check_kind(place, target, found)
-        elif not inspect.isclass(found) and inner.get("_partial_") is not True:
-            raise RequestError(f"{place}: {target} is not a class; a function needs _partial_=true, and is not called")
+        _check_call(place, inner, found)
     return imported
 
 
@@ -110,6 +110,17 @@ def _check_kind(part: str, target: str, imported: Any) -> None:
         fits = inspect.isclass(imported) and issubclass(imported, base)
     if not fits:
         raise RequestError(f"{part}: {target} is not a {wanted}")
+
+
+def _check_call(place: str, settings: Mapping[str, Any], imported: Any) -> None:
+    """Check that making an object calls a class; a function is handed on and not called.
+
+    Raises:
+        RequestError: it would call a function.
+
+    """
+    if not inspect.isclass(imported) and settings.get("_partial_") is not True:
+        raise RequestError(f"{place}: {settings['_target_']} is not a class; a function needs _partial_: true")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Reading a checkpoint: weights and figures, and no code."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     """
     try:
-        with open_file(path, "rb") as file:
+        with open_file(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a file that is then refused
             stored: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
         if not isinstance(stored["state_dict"], dict) or not isinstance(stored["global_step"], int):
             raise TypeError("it holds no weights and no step")
