@@ -156,7 +156,8 @@ def load_run(folder: str | Path, trust: bool = False) -> Run:
     Args:
         folder: the run's folder.
         trust: whether these may be classes of other packages than longlag, torch, torchmetrics and lightning: such a
-            class can run any code, so say so of your own runs and those of people you trust.
+            class can run any code, so say so of your own runs and those of people you trust. Settings of a run that you
+            hand to :func:`longlag.train` or :func:`longlag.build_model` are your own word.
 
     Raises:
         RequestError: the folder holds no run.

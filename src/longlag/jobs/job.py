@@ -1,7 +1,6 @@
 """One job: its settings, its folder, and running it."""
 
 import contextlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +14,10 @@ from rich.console import Console
 from longlag.errors import RequestError, near
 from longlag.jobs.next_action import NextAction, next_action
 from longlag.jobs.nodes import this_node
+from longlag.jobs.place import changed, check_files, how_ended, try_to_write
 from longlag.jobs.ranks import telling, train_on_ranks
 from longlag.runs import DamagedRunError, RunFolder, Status
 from longlag.runs.claim import Claim, HeldError
-from longlag.runs.metrics_csv import read_metrics
 from longlag.settings.environment import resolved, values_of, with_names
 from longlag.settings.messages import keys_of
 from longlag.settings.names import folder_name
@@ -28,7 +27,6 @@ from longlag.settings.schema import check_switch
 from longlag.settings.stored import checked_run, trusted_values
 from longlag.terminal import print_line
 from longlag.training.callbacks.stopping import stop_requests
-from longlag.training.checkpoint import read_checkpoint
 from longlag.training.run import train_parts
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import RunPlan
@@ -143,7 +141,7 @@ class Job:
 
         """
         parts = build_parts(self.plan())
-        _try_to_write(self.folder.path)
+        try_to_write(self.folder.path)
         return parts
 
     def run(
@@ -183,7 +181,7 @@ class Job:
             assert parts is not None
             processes = parts.trainer.num_devices
         node = this_node(self.nodes)
-        _try_to_write(self.folder.path)
+        try_to_write(self.folder.path)
         with contextlib.ExitStack() as held, stop_requests() as request:
             held.enter_context(self._claimed())
             if (ended := self._ended(plan, console, name)) is not None:  # by another process, a moment ago
@@ -196,7 +194,7 @@ class Job:
             else:
                 assert parts is not None
                 ended = train_parts(parts, request)
-        print_line(console, f"{name}: {_how_ended(ended, self.folder)}")
+        print_line(console, f"{name}: {how_ended(ended, self.folder)}")
         if ended.state == "interrupted" or request.by is not None:
             raise KeyboardInterrupt
         return ended
@@ -224,9 +222,9 @@ class Job:
         status = self.folder.read_status()
         if status is None:
             return
-        if changed := _changed(plan, status):
-            raise RequestError(f"cannot go on with {self.folder.path}{changed}; fresh=true starts over")
-        _check_files(self.folder)
+        if other := changed(plan, status):
+            raise RequestError(f"cannot go on with {self.folder.path}{other}; fresh=true starts over")
+        check_files(self.folder)
         if action.from_step is not None:
             print_line(console, f"{name}: goes on from {action.from_step:,} to {self.max_steps:,} steps")
 
@@ -238,7 +236,7 @@ class Job:
         """Return the line about a run that has nothing left to do."""
         status = self.folder.read_status()
         assert status is not None
-        return f"ran already: {status.state}{_changed(plan, status)}; fresh=true runs it again"
+        return f"ran already: {status.state}{changed(plan, status)}; fresh=true runs it again"
 
     def _claimed(self) -> Claim:
         """Claim the folder, so that no other process runs the same run.
@@ -254,61 +252,3 @@ class Job:
             raise RequestError(f"cannot claim {self.folder.path}: {error.filename}: {error.strerror}") from error
         except HeldError as error:
             raise RequestError(f"{self.folder.path} is being run by {error}") from error
-
-
-def _changed(plan: RunPlan, status: Status) -> str:
-    """Return a clause about the source files of cell and task that have changed; empty if none has."""
-    changed = [group for group, digest in plan.sources.items() if digest != status.sources.get(group)]
-    return f", but the source of its {' and '.join(changed)} has changed" if changed else ""
-
-
-def _check_files(folder: RunFolder) -> None:
-    """Check the files from which a run goes on, before anything is written.
-
-    Raises:
-        RequestError: one cannot be read.
-
-    """
-    try:
-        folder.read_config()
-        if folder.last_checkpoint.exists():
-            read_checkpoint(folder.last_checkpoint)
-            if folder.metrics.exists():
-                read_metrics(folder.metrics)
-    except (OSError, ValueError) as error:
-        raise RequestError(f"cannot go on with {folder.path}: {error}; fresh=true starts over") from error
-
-
-def _how_ended(status: Status, folder: RunFolder) -> str:
-    """Return a line about the end of a run."""
-    summary = folder.read_summary()
-    if status.state == "solved":
-        how = f"solved at step {summary['solved_step']} ({summary['solved_sequences']:,} sequences)"
-    elif status.state == "done":
-        how = f"not solved in {summary['steps']} steps"
-    else:
-        how = f"{status.state}: {' '.join(status.reason.split())}"
-    accuracy, seconds = summary.get("test/acc"), summary.get("seconds")
-    figures = [] if accuracy is None else [f"test accuracy {accuracy:.3f}"]
-    figures += [] if seconds is None or not status.finished else [f"{seconds:.1f} s"]
-    figures += [f"see {folder.log}"] if status.state == "failed" else []
-    return ", ".join([how, *figures])
-
-
-def _try_to_write(path: Path) -> None:
-    """Make sure that the folder can be made and written to.
-
-    Raises:
-        RequestError: it cannot.
-
-    """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path, prefix=".probe.").close()
-    except OSError as error:
-        raise RequestError(f"cannot write to {path}: {error.strerror}; output_dir=FOLDER names another") from error
-    finally:
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
