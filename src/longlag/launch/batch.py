@@ -17,7 +17,7 @@ from longlag.jobs.objective import objective
 from longlag.jobs.rehearsal import Rehearsal
 from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
-from longlag.runs import RunFolder, read_run
+from longlag.runs import DamagedRunError, RunFolder
 from longlag.runs.claim import holder_of
 from longlag.runs.status import now
 from longlag.settings.compose import without_hydra
@@ -157,8 +157,10 @@ class Batch:
 
 def _mark_lost(folder: RunFolder) -> None:
     """Write into a run's folder that its process is gone, unless another process has taken the run over."""
-    record, owner = read_run(folder.path), holder_of(folder.path)
-    status = None if record is None else record.status
+    try:
+        status, owner = folder.read_status(), holder_of(folder.path)
+    except DamagedRunError:  # something else than a run has come into the folder
+        return
     if status is None or status.state != "running":
         return
     if owner is None or (owner.host, owner.pid) == (status.host, status.pid):  # a dead claim of another machine
