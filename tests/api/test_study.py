@@ -85,7 +85,7 @@ def test_what_cannot_be_read_is_a_warning(study, tmp_path):
         rows = study.curves(as_="records")
     assert str(study[0].path) not in {row["folder"] for row in rows}
     (tmp_path / "first" / "notes").mkdir()
-    with pytest.warns(UserWarning, match="notes holds no run: no config.yaml"):
+    with pytest.warns(UserWarning, match="notes holds no run that can be read"):
         assert len(load_study(tmp_path / "first")) == 8
     heard = []
     assert len(load_study([tmp_path / "first", "none"], warn=heard.append)) == 8

@@ -55,7 +55,7 @@ def test_what_is_no_run_costs_a_line_and_no_more(longlag, tmp_path, study):
     assert said.err.splitlines() == [
         f"longlag: {damaged} holds no run that can be read: status.json: it holds something else: Invalid JSON: EOF"
         " while parsing a value at line 1 column 0",
-        f"longlag: {study}/notes holds no run: no config.yaml (No such file or directory)",
+        f"longlag: {study}/notes holds no run that can be read",
     ]
 
 

@@ -226,7 +226,7 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
         try:
             run = whole_run(folder)
         except DamagedRunError as error:
-            warn(str(error))
+            warn(str(error) if has_run(folder) else f"{folder} holds no run that can be read")
             continue
         if run.status.finished and not run.summary:
             warn(f"{folder} has ended and has no summary that can be read: it counts in no rate")
