@@ -134,7 +134,10 @@ def test_a_cell_of_another_package_needs_the_readers_word_in_a_run_folder_alone(
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ("cell._target_=torch.optim.Adam", "cell: torch.optim.Adam is not a torch.nn.Module"),
+        ("cell._target_=torch.optim.Adam", "cell: torch.optim.Adam is not a longlag.cells.Cell"),
+        ("cell._target_=torch.nn.LSTMCell", "cell: torch.nn.LSTMCell is not a longlag.cells.Cell"),
+        ("cell._target_=builtins.dict", "cell: builtins.dict is not a torch.nn.Module, as longlag.cells.Cell is"),
+        ("cell._target_=longlag.__main__.Cell", "cannot import longlag.__main__.Cell"),
         ("task._target_=torch.nn.Linear", "task: torch.nn.Linear is not a longlag.task.Task"),
         ("task.splits._target_=builtins.dict", "task.splits: builtins.dict is not a longlag.task.Splits"),
         ("optimizer._target_=torch.nn.Linear", "optimizer: torch.nn.Linear is not a torch.optim.Optimizer"),

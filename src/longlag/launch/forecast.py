@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
+from longlag.errors import RequestError
 from longlag.jobs.job import Job
 from longlag.runs import DamagedRunError, RunRecord, read_study
 from longlag.runs.claim import holder_of
 from longlag.settings.names import apart_from_seed
+from longlag.settings.stored import checked_run
 from longlag.terminal import duration, print_line, stdout_console
 
 Action = Literal["run", "resume", "skip", "held"]
@@ -88,7 +90,9 @@ class _Clock:
         for record in records:
             seconds, steps = (record.summary.get(name) for name in ("seconds", "steps"))
             T = record.config["run"].get("T")
-            if not all(isinstance(record.config.get(part), dict) for part in ("cell", "task", "model", "trainer")):
+            try:
+                checked_run(record.config)
+            except RequestError:  # a folder that may be anybody's tells nothing
                 continue
             if record.status.finished and isinstance(seconds, int | float) and isinstance(steps, int) and steps:
                 self._alike.setdefault(apart_from_seed(record.config), []).append(seconds)

@@ -89,6 +89,8 @@ def _fault(path: Path, wanted: int) -> str | None:
         kind = stat.S_IFMT(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        return error.strerror
     return None if kind == wanted else f"it is {_KINDS.get(kind, 'no file')}"
 
 

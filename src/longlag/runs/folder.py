@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ class RunFolder:
     def set_aside(self) -> Path:
         """Rename the folder to the first free ``NAME~1``, ``NAME~2``, … and return that; nobody is at it then."""
         k = 1
-        while (aside := self.path.with_name(f"{self.path.name}~{k}")).exists():
+        while os.path.lexists(aside := self.path.with_name(f"{self.path.name}~{k}")):
             k += 1
         self.path.rename(aside)
         (aside / "claim.json").unlink(missing_ok=True)
@@ -210,7 +211,7 @@ def whole_run(path: Path) -> RunRecord:
 
 def has_run(path: Path) -> bool:
     """Return whether a folder is that of a run, which may be damaged."""
-    return any((path / name).exists() or (path / name).is_symlink() for name in ("config.yaml", "status.json"))
+    return any(os.path.lexists(path / name) for name in ("config.yaml", "status.json"))
 
 
 def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -> list[RunRecord]:

@@ -17,7 +17,7 @@ def checked_run(settings: Mapping[str, Any], needed: Sequence[str] = ()) -> dict
 
     Args:
         settings: with the values of environment variables.
-        needed: the keys that must be there; all by default.
+        needed: the keys that must be there, whatever else is; by default all and no other.
 
     Raises:
         RequestError: a key is missing or unknown, or its value is of the wrong kind.
@@ -26,7 +26,7 @@ def checked_run(settings: Mapping[str, Any], needed: Sequence[str] = ()) -> dict
     checks = {key: check for key, check in checks_of(TrainKeys).items() if key not in ABOUT_THE_COMMAND}
     if missing := [key for key in needed or (*checks, "run") if key not in settings]:
         raise RequestError(f"the settings have no {missing[0]}; longlag.compose() makes all of them")
-    for key in settings:
+    for key in () if needed else settings:
         if key not in (*checks, "run", "format"):
             hint = "".join(f"; did you mean {name}?" for name in near(key, checks)[:1])
             raise RequestError(f"no key {key!r}{hint}")

@@ -106,7 +106,8 @@ def _check_kind(part: str, target: str, imported: Any) -> None:
         wanted = "longlag.engine.Engine"
         fits = inspect.isclass(imported) and _has(imported, "fits") and _has(imported, "unroll")
     else:
-        wanted, base = _kinds()[group]
+        own = target.partition(".")[0] in OWN_PACKAGES
+        wanted, base = _kinds()["cell of ours" if own and group == "cell" else group]
         fits = inspect.isclass(imported) and issubclass(imported, base)
     if not fits:
         raise RequestError(f"{part}: {target} is not a {wanted}")
@@ -130,10 +131,12 @@ def _kinds() -> dict[str, tuple[str, type]]:
     import torchmetrics
     from lightning import Callback, Trainer
 
+    from longlag.cells import Cell
     from longlag.task import Splits, Task
     from longlag.training.callbacks.probe import Probe
 
     return {
+        "cell of ours": ("longlag.cells.Cell", Cell),
         "cell": ("torch.nn.Module, as longlag.cells.Cell is", torch.nn.Module),
         "task": ("longlag.task.Task", Task),
         "task.splits": ("longlag.task.Splits", Splits),

@@ -16,8 +16,6 @@ from io import BufferedReader
 from pathlib import Path
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
-#: The files of the libraries that are loaded. They stay open: the loader takes two libraries of one name for the same.
-_loaded: list[BufferedReader] = []
 
 
 def cache_folder() -> Path | None:
@@ -42,17 +40,13 @@ def kept_library(name: str) -> ctypes.CDLL | None:
 
     """
     for folder in _folders():
-        with contextlib.suppress(OSError, UnicodeDecodeError), contextlib.ExitStack() as opened:
+        path = folder / name
+        with contextlib.suppress(OSError, UnicodeDecodeError):
             if not _is_ours(folder.stat()):
                 continue
-            file = opened.enter_context(_opened(folder / name))
-            digest = opened.enter_context(_opened((folder / name).with_suffix(".sha256")))
-            if hashlib.file_digest(file, "sha256").hexdigest() == digest.read(100).decode():
-                library = ctypes.CDLL(_name_of(file.fileno(), folder / name))
-                _loaded.append(file)
-                opened.pop_all()
-                digest.close()
-                return library
+            with _opened(path) as file, _opened(path.with_suffix(".sha256")) as digest:
+                if hashlib.file_digest(file, "sha256").hexdigest() == digest.read(100).decode():
+                    return _loaded(file.fileno(), path)
     return None
 
 
@@ -103,7 +97,17 @@ def _opened(path: Path) -> BufferedReader:
     return file
 
 
-def _name_of(descriptor: int, path: Path) -> str:
-    """Return a name of an open file for the loader: of this very file, whatever lies at its path by now."""
-    name = f"/proc/self/fd/{descriptor}"
-    return name if Path(name).exists() else str(path)
+def _loaded(descriptor: int, path: Path) -> ctypes.CDLL:
+    """Load an open library: this very file, whatever lies at its path by now.
+
+    Raises:
+        OSError: this machine cannot load it.
+
+    """
+    stays_open = os.dup(descriptor)  # the loader takes two libraries of one name for the same
+    name = f"/proc/self/fd/{stays_open}"
+    try:
+        return ctypes.CDLL(name if Path(name).exists() else str(path))
+    except OSError:
+        os.close(stays_open)
+        raise
