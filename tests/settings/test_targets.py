@@ -173,6 +173,18 @@ def test_what_a_run_of_ours_names_needs_no_word():
             check_trusted(settings, "here", "say so")
 
 
+@pytest.mark.parametrize("key", ["dirpath", "filename"])
+def test_a_strangers_run_writes_no_files_elsewhere(longlag, tmp_path, trained, key):
+    saves = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint", key: str(tmp_path / "mine")}
+    changed(trained, "callbacks.saves", {**saves, "every_n_train_steps": 1})
+    said = longlag("train", f"resume={trained.path}", "trainer.max_steps=8")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert f"says where to write files: callbacks.saves.{key} is '{tmp_path / 'mine'}'; say trust=true" in said.err
+    assert not list(tmp_path.glob("mine*"))
+    assert longlag("train", f"resume={trained.path}", "trainer.max_steps=8", "trust=true").code == 0
+    assert list(tmp_path.glob("mine*"))
+
+
 def test_a_checkpoint_with_code_in_it_is_refused(longlag, tiny, tmp_path, trained):
     with (trained.checkpoints / "last.ckpt").open("wb") as file:
         pickle.dump({"state_dict": Touches(), "global_step": 6}, file)

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from longlag.errors import RequestError
 from longlag.runs import RunFolder, read_run
 from longlag.settings.environment import values_of
+from longlag.settings.stored import checked_run
 from longlag.task.splits import Splits
 
 
@@ -28,7 +30,11 @@ def objective(folder: RunFolder) -> float | None:
     sequences, accuracy = (run.summary.get(name) for name in ("solved_sequences", "val/acc_max"))
     if isinstance(sequences, int | float):
         return float(sequences)
-    return _budget(values_of(run.config)) * (2.0 - (accuracy if isinstance(accuracy, int | float) else 0.0))
+    try:
+        budget = _budget(checked_run(values_of(run.config)))
+    except RequestError:  # the folder has been damaged since
+        return None
+    return budget * (2.0 - (accuracy if isinstance(accuracy, int | float) else 0.0))
 
 
 def _budget(settings: Mapping[str, Any]) -> float:

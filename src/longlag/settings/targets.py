@@ -16,6 +16,8 @@ from longlag.errors import RequestError
 
 #: The packages whose classes a run folder may name.
 OWN_PACKAGES = ("longlag", "torch", "torchmetrics", "lightning")
+#: The arguments of callbacks and of parts of a Trainer that say where files are written.
+_WHERE = ("dirpath", "filename", "save_dir", "root_dir")
 #: The parts that are called with the object that they work on: an object with ``__call__``, or a function, does.
 _CALLED = {"init": ("longlag.cells", "function that starts a cell"), "logger": ("longlag.training", "maker of loggers")}
 
@@ -64,7 +66,7 @@ def imported_part(part: str, settings: Mapping[str, Any]) -> Any:
 
 
 def check_trusted(settings: Mapping[str, Any], where: object, how: str) -> None:
-    """Check that the settings in a run folder name nothing that needs the reader's word.
+    """Check that the settings in a run folder name nothing that needs the reader's word: no class, and no other place.
 
     Args:
         settings: of the run, with the values of environment variables.
@@ -87,6 +89,12 @@ def check_trusted(settings: Mapping[str, Any], where: object, how: str) -> None:
             f"{where} names {target} ({place}), which is not of longlag, torch, torchmetrics or lightning and can run"
             f" any code; {how} if you trust it"
         )
+    for place, inside in _mappings({key: settings.get(key) for key in ("callbacks", "trainer")}, ""):
+        for key in _WHERE:
+            if inside.get(key) is not None:
+                raise RequestError(
+                    f"{where} says where to write files: {place}.{key} is {inside[key]!r}; {how} if you trust it"
+                )
 
 
 def _check_kind(part: str, target: str, imported: Any) -> None:
@@ -164,6 +172,11 @@ def _is_harmless(target: str) -> bool:
 
 def _inner(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the mappings with a ``_target_`` inside of a value, at any depth, each with its place."""
+    return ((inside, each) for inside, each in _mappings(value, place) if "_target_" in each)
+
+
+def _mappings(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the mappings inside of a value, at any depth, each with its place."""
     if isinstance(value, Mapping):
         parts: Iterator[tuple[Any, Any]] = iter(value.items())
     elif isinstance(value, list):
@@ -172,9 +185,9 @@ def _inner(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return
     for key, each in parts:
         inside = f"{place}.{key}".lstrip(".")
-        if isinstance(each, Mapping) and "_target_" in each:
+        if isinstance(each, Mapping):
             yield inside, each
-        yield from _inner(each, inside)
+        yield from _mappings(each, inside)
 
 
 def _has(cls: type, name: str) -> bool:
