@@ -41,8 +41,10 @@ def content(path):
     return path.read_bytes() if path.exists() else None
 
 
-@pytest.mark.parametrize("name", PLACES)
-@pytest.mark.parametrize("dangling", [False, True])
+@pytest.mark.parametrize(
+    ("name", "dangling"),
+    [*((name, False) for name in PLACES), *((name, True) for name in ("metrics.csv", ".claim.lock", "checkpoints"))],
+)
 def test_nothing_is_written_through_a_link(longlag, tiny, tmp_path, trained, name, dangling):
     outside = tmp_path / "outside"
     laid(trained, name, outside, dangling)

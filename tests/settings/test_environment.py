@@ -107,12 +107,15 @@ def test_what_names_a_run_is_a_value(longlag, tiny, monkeypatch):
     assert longlag("train", *tiny, "--dry-run", "seed=7", "trainer.max_steps=7", "study=of_mine").out.startswith("skip")
 
 
-def test_ranks_and_a_grid_get_the_value_too(longlag, tiny, tmp_path, uses):
-    assert longlag("train", *tiny, *TYPED, "trainer=ddp_cpu", "trainer.max_steps=2").code == 0
-    assert uses.read_text().count(SECRET) == 4
-    assert longlag("train", "-m", *tiny, *TYPED, "seed=1,2", "trainer.max_steps=2", "hydra/launcher=local").code == 0
-    assert uses.read_text().count(SECRET) == 8
-    assert len(runs()) == 3
+@pytest.mark.parametrize(
+    ("more", "runs_made", "processes"),
+    [(["trainer=ddp_cpu"], 1, 2), (["-m", "seed=1,2", "hydra/launcher=local", "hydra.launcher.jobs=1"], 2, 1)],
+    ids=["ranks", "local"],
+)
+def test_ranks_and_workers_get_the_value_too(longlag, tiny, tmp_path, uses, more, runs_made, processes):
+    assert longlag("train", *tiny, *TYPED, "trainer.max_steps=2", *more).code == 0
+    assert uses.read_text().count(SECRET) == 2 * runs_made * processes
+    assert len(runs()) == runs_made
     assert leaks(tmp_path / "outputs") == []
 
 
