@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,21 +57,21 @@ def quiet_settings(**settings: Any) -> "wandb.Settings":
     return wandb.Settings(console="off", x_disable_stats=True, **settings)
 
 
-def last_step(folder: Path) -> int | None:
+def last_step(files: Iterable[bytes]) -> int | None:
     """Return the last step of which the offline files of a run have a row; ``None`` if they have none.
 
     A file that was cut off counts as far as it goes. It is a log of LevelDB with a record of Protocol Buffers in each
     entry.
 
     Args:
-        folder: the run folder.
+        files: the contents of the files.
 
     """
     from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]
 
     last = None
-    for file in folder.glob("wandb/offline-run-*/run-*.wandb"):
-        for entry in _entries(file.read_bytes()):
+    for content in files:
+        for entry in _entries(content):
             record = Record()
             try:
                 record.ParseFromString(entry)

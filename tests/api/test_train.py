@@ -155,5 +155,5 @@ def test_what_cannot_be_loaded_is_said(settings, tmp_path):
     with pytest.raises(door.RequestError, match=r"there is no .*best.ckpt; the checkpoint init is"):
         run.model()
     RunFolder(run.path)._write_json("status.json", {})
-    with pytest.raises(door.RequestError, match=r"no status.json that can be read"):
+    with pytest.raises(door.RequestError, match=r"status\.json: it holds something else: state: Field required"):
         door.load_run(run.path)

@@ -53,8 +53,10 @@ def test_what_is_no_run_costs_a_line_and_no_more(longlag, tmp_path, study):
     assert said.code == 0
     assert len(table(said)) == 3
     assert said.err.splitlines() == [
-        f"longlag: {damaged} holds no run that can be read", f"longlag: {study}/notes holds no run that can be read",
-    ]  # fmt: skip
+        f"longlag: {damaged} holds no run that can be read: status.json: it holds something else: Invalid JSON: EOF"
+        " while parsing a value at line 1 column 0",
+        f"longlag: {study}/notes holds no run that can be read",
+    ]
 
 
 def test_a_damaged_run_is_no_traceback(longlag, tmp_path, study):
@@ -65,7 +67,8 @@ def test_a_damaged_run_is_no_traceback(longlag, tmp_path, study):
     said = longlag("runs", study)
     assert said.code == 0
     assert said.err.splitlines() == [
-        f"longlag: {first} holds no run that can be read",
+        f"longlag: {first} holds no run that can be read: config.yaml: it is no configuration of a run: run: Input"
+        " should be a valid dictionary",
         f"longlag: {second} has ended and has no summary that can be read: it counts in no rate",
     ]
     assert len(table(said)) == 3

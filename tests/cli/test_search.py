@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from longlag import compose
 from longlag.jobs.objective import objective
 from longlag.runs import RunFolder, Status
 
@@ -115,8 +116,7 @@ def test_a_wrong_search_costs_no_run(longlag, tmp_path, wrong, said):
 def folder(tmp_path):
     """The folder of a run of ten steps with 32 sequences each, made up."""
     made = RunFolder(tmp_path)
-    trainer = {"max_steps": 10, "accumulate_grad_batches": 2}
-    made.write_config({"trainer": trainer, "task": {"splits": {"batch_size": 16}}})
+    made.write_config(compose("trainer.max_steps=10", "trainer.accumulate_grad_batches=2", "task.splits.batch_size=16"))
     return made
 
 

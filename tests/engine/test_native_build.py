@@ -15,7 +15,8 @@ import torch
 from longlag.cells import RNNCell
 from longlag.engine import Native, eager, engine_for
 from longlag.engine.auto import Auto
-from longlag.engine.native.build import NoLibraryError, cache_folder, compiler, library
+from longlag.engine.native.build import NoLibraryError, compiler, library
+from longlag.engine.native.cache import cache_folder
 
 module = importlib.import_module("longlag.engine.native.build")  # the package has a function of that name
 #: What a process of its own does, to be seen by what it prints and leaves.
@@ -163,6 +164,89 @@ def test_a_library_that_another_machine_has_made_is_built_again(place):
     assert place.calls == 2
 
 
+def planted(place, forgotten):
+    """Build a library, and return where it is kept; this process will look for it anew."""
+    assert_works()
+    (path,) = place.kept
+    forgotten()
+    return path
+
+
+OTHERS = 12345  # a user who is neither this one nor root
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give a file to another user")
+PLANTED = {
+    "another's library": lambda path: os.chown(path, OTHERS, -1),
+    "another's digest": lambda path: os.chown(path.with_suffix(".sha256"), OTHERS, -1),
+    "another's folder": lambda path: os.chown(path.parent, OTHERS, -1),
+    "a library that a group may change": lambda path: path.chmod(0o775),
+    "a digest that all may change": lambda path: path.with_suffix(".sha256").chmod(0o666),
+    "a folder that a group may change": lambda path: path.parent.chmod(0o770),
+    "a folder that all may change": lambda path: path.parent.chmod(0o1777),
+    "a link": lambda path: path.rename(path.with_name("x")) and path.symlink_to("x"),
+    "a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+}
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=as_root if "another" in how else ()) for how in PLANTED])
+def test_a_library_that_another_user_may_have_put_there_is_not_loaded(place, forgotten, how):
+    """It would end the process: it is built anew, and kept where nobody else can write."""
+    path = planted(place, forgotten)
+    replace(path, path.read_bytes())
+    os.chmod(path, 0o755)  # noqa: PTH101
+    PLANTED[how](path)
+    assert_works()
+    assert place.calls == 2
+    forgotten()
+    assert_works()
+    assert place.calls == 2 + (how == "another's folder" and os.geteuid() != 0)
+    own = path.parent / f"user-{os.geteuid()}"
+    assert own.exists() == ("folder" in how)
+    if own.exists():
+        assert own.stat().st_mode & 0o777 == 0o700
+        assert (own / path.name).stat().st_uid == os.geteuid()
+
+
+def test_in_a_shared_cache_each_user_has_a_folder_of_ones_own(place, forgotten):
+    """One that another user has made before is not used, and neither is what lies in it."""
+    place.cache.mkdir()
+    place.cache.chmod(0o1777)
+    assert_works()
+    own = place.cache / f"user-{os.geteuid()}"
+    (library,) = own.glob("*.so")
+    assert [path.name for path in place.cache.iterdir()] == [own.name]
+    forgotten()
+    assert_works()
+    assert place.calls == 1
+    own.chmod(0o777)
+    before = library.read_bytes()
+    forgotten()
+    assert_works()
+    assert place.calls == 2
+    assert library.read_bytes() == before
+
+
+def test_what_the_umask_lets_a_group_write_is_kept_for_this_user(place, forgotten):
+    before = os.umask(0o002)
+    try:
+        path = planted(place, forgotten)
+    finally:
+        os.umask(before)
+    modes = [each.stat().st_mode & 0o777 for each in (path.parent, path, path.with_suffix(".sha256"))]
+    assert modes == [0o700, 0o755, 0o644]
+    assert_works()
+    assert place.calls == 1
+
+
+def test_many_libraries_of_one_process_are_told_apart(place, forgotten, true_compiler):
+    """Each is loaded by the name of an open file."""
+    place.compile_by(f'exec {true_compiler} "$@" -O0')
+    for _ in range(2):
+        first, second = library("Rnn", torch.float32), library("Irnn", torch.float32)
+        assert first._handle != second._handle
+        forgotten()
+    assert place.calls == 2
+
+
 def test_two_processes_may_build_at_once(true_compiler, place):
     """By the true compiler, of which the one that comes first waits a while for the other."""
     wait = f"for _ in $(seq 300); do [ $(wc -l < {place.notes}) -ge 2 ] && break; sleep 0.05; done"
@@ -209,7 +293,7 @@ def test_a_disk_that_is_read_only_full_or_for_data_alone_does_not_matter(place, 
     if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("no right to mount a file system here")
     place.cache.mkdir()
-    mounted = 'mount -t tmpfs -o "$1" tmpfs "$LONGLAG_CACHE" && "$2" -c "$3" && ls -A "$LONGLAG_CACHE" | wc -l'
+    mounted = 'mount -t tmpfs -o "mode=755,$1" tmpfs "$LONGLAG_CACHE" && "$2" -c "$3" && ls -A "$LONGLAG_CACHE" | wc -l'
     said = subprocess.run(
         ["unshare", "-m", "sh", "-c", mounted, "sh", how, sys.executable, USE],
         input="go\n",

@@ -173,4 +173,5 @@ def test_what_a_resumed_run_may_not_change(longlag, tiny, change, message):
 def test_resume_from_a_folder_that_holds_something_else(longlag, tmp_path):
     (tmp_path / "config.yaml").write_text("a: 1\n")
     said = longlag("train", "resume=.")
-    assert (said.code, said.err) == (2, "longlag: resume: . holds no run: its config.yaml is not one of longlag's\n")
+    why = "config.yaml: it is no configuration of a run: run: Field required"
+    assert (said.code, said.err) == (2, f"longlag: resume: . holds no run that can be read: {why}\n")

@@ -97,7 +97,7 @@ def test_a_metric_over_every_device_is_that_over_all_sequences(longlag, tiny):
     ("overrides", "message"),
     [
         (("+metrics.f1._target_=torchmetrics.F2Score",), "cannot import torchmetrics.F2Score: "),
-        (("+metrics.f1._target_=torch.nn.ReLU",), "metrics.f1: torch.nn.modules.activation.ReLU is not a torchmetrics"),
+        (("+metrics.f1._target_=torch.nn.ReLU",), "metrics.f1: torch.nn.ReLU is not a torchmetrics"),
         (("+metrics.f1.task=multiclass",), "metrics.f1 must be a mapping with a _target_"),
         ((*F1, "+metrics.f1.colour=red"), "metrics.f1: "),
         (F1[:2], "metrics.f1: "),

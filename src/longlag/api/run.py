@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from longlag.errors import RequestError
-from longlag.runs import RunFolder, RunRecord, Status
+from longlag.runs import DamagedRunError, RunFolder, RunRecord, Status, whole_run
 
 if TYPE_CHECKING:
     from longlag.model import SequenceModel
+    from longlag.settings.build import Components
     from longlag.task import Task
 
 #: ``best``: of the best validation accuracy; ``last``: of the last checkpoint; ``init``: before training.
@@ -24,10 +25,13 @@ class Run:
 
     Args:
         record: what was read from the folder.
+        trust: whether the task and the model may be made of classes of other packages than longlag, torch, torchmetrics
+            and lightning, if the folder names some.
 
     """
 
     record: RunRecord
+    trust: bool = False
 
     @property
     def path(self) -> Path:
@@ -54,12 +58,23 @@ class Run:
         """The task, made from the settings.
 
         Raises:
-            RequestError: it cannot be made.
+            RequestError: it cannot be made, or the folder names a class that needs the reader's word.
 
         """
         from longlag.settings.build import build_task
 
-        return build_task(self.settings)
+        return build_task(*self._values_and_parts)
+
+    @cached_property
+    def _values_and_parts(self) -> "tuple[dict[str, Any], Components]":
+        """The settings with the values of environment variables, and the classes that they name; nothing is called."""
+        from longlag.settings.build import components_of
+        from longlag.settings.stored import trusted_values
+
+        how = None if self.trust else "say --trust or load_run(folder, trust=True)"
+        values = trusted_values(self.settings, self.path, how, _NEEDED)
+        made = {key: value for key, value in values.items() if key in ("cell", "task", "init", "engine")}
+        return values, components_of(made)
 
     def model(self, checkpoint: Checkpoint = "best") -> "SequenceModel":
         """Make the model with the weights of a checkpoint, on the CPU, in evaluation mode.
@@ -73,7 +88,8 @@ class Run:
             checkpoint: ``best``, ``last``, or ``init`` for the weights of the seed, before training.
 
         Raises:
-            RequestError: there is no such checkpoint, or it does not fit.
+            RequestError: there is no such checkpoint, it does not fit, or the folder names a class that needs the
+                reader's word.
 
         """
         import lightning
@@ -81,9 +97,10 @@ class Run:
 
         from longlag.settings.build import build_model
 
+        values, parts = self._values_and_parts
         with isolate_rng():
-            lightning.seed_everything(self.settings["seed"], verbose=False)  # as a run does
-            model = build_model(self.settings, self.task).eval()
+            lightning.seed_everything(values["seed"], verbose=False)  # as a run does
+            model = build_model(values, self.task, parts).eval()
         if checkpoint != "init":
             stored = self._read(checkpoint)
             weights = {key.removeprefix("model."): value for key, value in stored["state_dict"].items()}
@@ -107,17 +124,15 @@ class Run:
         return f"Run({str(self.path)!r}, {self.status.state})"
 
     def _read(self, checkpoint: str) -> dict[str, Any]:
-        import torch
+        from longlag.training.checkpoint import read_checkpoint
 
         path = self._file(checkpoint)
-        if not path.exists():
-            raise RequestError(f"there is no {path}; the checkpoint init is the weights with which the run started")
+        self.record.folder.check_places()
         try:
-            stored: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-            stored["state_dict"], stored["global_step"]
-        except Exception as error:
-            raise self._unusable(checkpoint, error) from error
-        return stored
+            return read_checkpoint(path)
+        except FileNotFoundError:
+            start = "the checkpoint init is the weights with which the run started"
+            raise RequestError(f"there is no {path}; {start}") from None
 
     def _file(self, checkpoint: str) -> Path:
         if checkpoint not in ("best", "last"):
@@ -128,17 +143,21 @@ class Run:
         return RequestError(f"cannot use {self._file(checkpoint)}: {type(error).__name__}: {error}"[:300])
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path, trust: bool = False) -> Run:
     """Read a run from its folder.
 
     ::
 
         run = longlag.load_run("outputs/first/lstm-delayed_xor-T60-b1-seed0-1a2b3c4d")
 
-    Nothing of the run is executed: its task and its model are made when they are asked for.
+    Nothing of the run is executed: its task and its model are made when they are asked for, of the classes that the
+    folder names.
 
     Args:
         folder: the run's folder.
+        trust: whether these may be classes of other packages than longlag, torch, torchmetrics and lightning: such a
+            class can run any code, so say so of your own runs and those of people you trust. Settings of a run that you
+            hand to :func:`longlag.train` or :func:`longlag.build_model` are your own word.
 
     Raises:
         RequestError: the folder holds no run.
@@ -147,14 +166,11 @@ def load_run(folder: str | Path) -> Run:
     place = RunFolder(Path(folder))
     try:
         settings = place.read_config()
-    except ValueError as error:
+    except DamagedRunError as error:
         inside = sorted(path.parent for path in place.path.glob("*/config.yaml"))
         hint = f"; name one of its runs, such as {inside[0]}" if inside else ""
         raise RequestError(f"{error}{hint}") from error
     for key in _NEEDED:
         if key not in settings:
             raise RequestError(f"the config.yaml in {place.path} has no {key}: a run of this version has one")
-    status = place.read_status()
-    if status is None:
-        raise RequestError(f"{place.path} holds no run: no status.json that can be read")
-    return Run(RunRecord(place, settings, status, place.read_summary()))
+    return Run(whole_run(place.path), trust)

@@ -22,8 +22,10 @@ def compose(*overrides: str, config_dir: str | None = None) -> dict[str, Any]:
         config_dir: a folder with more YAML files, such as ``cell/mine.yaml``.
 
     Returns:
-        A plain dictionary of dictionaries, resolved and checked: what follows from another setting, such as
-        ``task.splits.seed`` from ``seed``, is a value too, which a later change of the other setting leaves as it is.
+        A plain dictionary of dictionaries, resolved and checked. An environment variable stays a text that names it,
+        ``${oc.env:NAME}``, until an object is made from it. All else is a value: what follows from another setting,
+        such as ``task.splits.seed`` from ``seed``, is a value too, which a later change of the other setting leaves as
+        it is.
 
     Raises:
         RequestError: an override is wrong; the message is one line.

@@ -9,7 +9,7 @@ from longlag.api.run import Run
 from longlag.errors import RequestError
 from longlag.report.curves import RunCurves, read_curves
 from longlag.report.records import FACTS, fact, flat_row, flattened, varied_keys
-from longlag.runs import RunRecord, read_run, read_study
+from longlag.runs import DamagedRunError, RunRecord, has_run, read_study, whole_run
 
 Rows = list[dict[str, Any]]
 As = Literal["pandas", "records"]
@@ -32,12 +32,14 @@ class Study(Sequence[Run]):
     Args:
         records: what was read from the folders.
         warn: gets a line about each file that cannot be read.
+        trust: as for :func:`longlag.load_run`.
 
     """
 
-    def __init__(self, records: Sequence[RunRecord], warn: Warn = _warn) -> None:
+    def __init__(self, records: Sequence[RunRecord], warn: Warn = _warn, trust: bool = False) -> None:
         self.records = list(records)
         self._warn = warn
+        self._trust = trust
 
     def __len__(self) -> int:
         """Return the number of runs."""
@@ -45,7 +47,7 @@ class Study(Sequence[Run]):
 
     def __iter__(self) -> Iterator[Run]:
         """Iterate over the runs."""
-        return map(Run, self.records)
+        return (Run(record, self._trust) for record in self.records)
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -54,8 +56,8 @@ class Study(Sequence[Run]):
     def __getitem__(self, index: int | slice) -> "Run | Study":
         """Return a run, or some of the runs as a study."""
         if isinstance(index, slice):
-            return Study(self.records[index], self._warn)
-        return Run(self.records[index])
+            return Study(self.records[index], self._warn, self._trust)
+        return Run(self.records[index], self._trust)
 
     def __repr__(self) -> str:
         """Return the number of runs."""
@@ -137,7 +139,7 @@ class Study(Sequence[Run]):
             yield facts | {f"config.{key}": settings.get(key) for key in varied}, curves
 
 
-def load_study(folders: str | Path | Sequence[str | Path], warn: Warn = _warn) -> Study:
+def load_study(folders: str | Path | Sequence[str | Path], warn: Warn = _warn, trust: bool = False) -> Study:
     """Read the runs of a study, or of several.
 
     ::
@@ -150,6 +152,7 @@ def load_study(folders: str | Path | Sequence[str | Path], warn: Warn = _warn) -
         folders: a folder, or several; each is a study or a run.
         warn: gets a line about each folder that holds no run, and each file that cannot be read; Python's warnings by
             default.
+        trust: as for :func:`longlag.load_run`.
 
     Raises:
         RequestError: there is no run in the folders, the only folder is none, or a folder cannot be read.
@@ -160,14 +163,14 @@ def load_study(folders: str | Path | Sequence[str | Path], warn: Warn = _warn) -
     each_once = list({record.folder.path.resolve(): record for record in records}.values())
     if not each_once:
         raise RequestError(f"no run in {', '.join(map(str, paths))}")
-    return Study(each_once, warn)
+    return Study(each_once, warn, trust)
 
 
 def _records(folder: Path, alone: bool, warn: Warn) -> list[RunRecord]:
     """Return the runs of a study, or the run that the folder is.
 
     Raises:
-        RequestError: the only folder is none, or it cannot be read.
+        RequestError: the only folder is none, or holds a run that cannot be read.
 
     """
     if not folder.is_dir():
@@ -176,8 +179,12 @@ def _records(folder: Path, alone: bool, warn: Warn) -> list[RunRecord]:
         warn(f"{folder} is no folder")
         return []
     try:
-        record = read_run(folder)
-        return [record] if record is not None else read_study(folder, warn)
+        return [whole_run(folder)] if has_run(folder) else read_study(folder, warn)
+    except DamagedRunError as error:
+        if alone:
+            raise
+        warn(str(error))
+        return []
     except OSError as error:
         raise RequestError(f"cannot read {folder}: {error.strerror}") from error
 

@@ -1,13 +1,11 @@
 """Train one run from Python, with the code that the command line uses."""
 
-import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from longlag.api.run import Run, load_run
-from longlag.errors import RequestError, near
-from longlag.settings.schema import ABOUT_THE_COMMAND, TrainKeys, checks_of
+from longlag.errors import RequestError
 
 
 def train(
@@ -40,16 +38,17 @@ def train(
 
     from longlag.jobs.job import Job
     from longlag.runs import RunFolder
+    from longlag.settings.environment import values_of
     from longlag.settings.names import folder_name
 
     settings = _checked(settings)
-    folder = RunFolder(Path(output_dir) / settings["study"] / folder_name(settings))
+    folder = RunFolder(Path(output_dir) / settings["study"] / folder_name(values_of(settings)))
     job = Job(settings, folder, fresh)
     if job.nodes != 1:
         raise RequestError(f"trainer.num_nodes must be 1 in longlag.train, got {job.nodes!r}")
     with isolate_rng():
         job.run(Console(stderr=True, quiet=quiet))
-    return load_run(folder.path)
+    return load_run(folder.path, trust=True)
 
 
 def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,16 +58,14 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         RequestError: a key is missing or unknown, or its value is of the wrong kind.
 
     """
-    checks = {key: check for key, check in checks_of(TrainKeys).items() if key not in ABOUT_THE_COMMAND}
-    if missing := [key for key in (*checks, "run") if key not in settings]:
-        raise RequestError(f"the settings have no {missing[0]}; longlag.compose() makes all of them")
-    for key in settings:
-        if key not in (*checks, "run", "format"):
-            hint = "".join(f"; did you mean {name}?" for name in near(key, checks)[:1])
-            raise RequestError(f"no key {key!r}{hint}")
-    checked = copy.deepcopy(dict(settings))
-    checked |= {key: check(key, checked[key]) for key, check in checks.items()}
+    from omegaconf import OmegaConf
+
+    from longlag.settings.environment import resolved, with_names
+    from longlag.settings.stored import checked_run
+
+    values, names = resolved(OmegaConf.create(dict(settings)))
+    checked = checked_run(values)
     checked["run"] |= {"T": checked["task"].get("T"), "seed": checked["seed"]}
     if not checked["init"]:
         checked["run"]["forget_bias"] = checked["cell"].get("forget_bias")
-    return checked
+    return with_names(checked, names)

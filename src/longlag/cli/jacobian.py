@@ -47,13 +47,19 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--steps", type=int, help="the most steps of each sequence, from its start (all)")
     parser.add_argument("--json", action="store_true", help="print all figures, those of each sequence too, as JSON")
     parser.add_argument("--png", metavar="FILE", help="save a picture too")
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="make the task and the model even of classes that are none of longlag's, torch's, torchmetrics' and"
+        " lightning's: such a class can run any code",
+    )
     options = parser.parse_args(list(arguments))
     for name, least, most in (("sequences", 1, 4096), ("steps", 2, sys.maxsize)):
         value = getattr(options, name)
         if value is not None and not least <= value <= most:
             at_most = f" and at most {most}" if value > most else ""
             raise RequestError(f"--{name} must be an integer of at least {least}{at_most}, got {value}")
-    trained = load_run(options.run)
+    trained = load_run(options.run, options.trust)
     model, step = trained.model(options.checkpoint), trained.step(options.checkpoint)
     weights = "the weights of the seed" if step is None else f"{options.checkpoint}.ckpt, step {step}"
     layers = _measured(trained.task, model, options.sequences, options.steps)

@@ -8,7 +8,7 @@ from typing import Any
 
 from longlag.cli.arguments import CommandParser
 from longlag.errors import RequestError
-from longlag.runs import RunRecord, read_run, read_study
+from longlag.runs import RunRecord, has_run, read_study
 from longlag.runs.files import write_whole
 from longlag.terminal import print_warning
 
@@ -64,7 +64,7 @@ def _runs(folder: Path) -> list[RunRecord]:
     if not folder.is_dir():
         raise RequestError(f"{folder} is no folder")
     try:
-        if read_run(folder) is not None:
+        if has_run(folder):
             raise RequestError(f"{folder} is a single run; longlag publish takes its study, {folder.parent}")
         runs = read_study(folder, print_warning)
     except OSError as error:

@@ -130,16 +130,19 @@ def _report(typed: Sequence[str]) -> int:
 
 def _best(study: Path) -> str | None:
     """Return the best settings of a search in a line, as its sweeper has written them; ``None`` if it has not."""
-    import yaml
+    from longlag.runs.schema import DamagedRunError, read_yaml
 
     try:
-        results = yaml.safe_load((study / "optimization_results.yaml").read_text(encoding="utf-8"))
+        results = read_yaml(study / "optimization_results.yaml")
     except FileNotFoundError:
         return None
-    if "best_params" not in results:
+    except DamagedRunError:
+        results = {}
+    best, value = results.get("best_params"), results.get("best_value")
+    if not isinstance(best, dict) or not isinstance(value, int | float):
         return str(study / "optimization_results.yaml")
-    settings = " ".join(f"{key}={value}" for key, value in results["best_params"].items())
-    return f"{settings} with {results['best_value']:,.0f} training sequences"
+    settings = " ".join(f"{key}={value}" for key, value in best.items())
+    return f"{settings} with {value:,.0f} training sequences"
 
 
 def _why(record: "RunRecord | None") -> str:

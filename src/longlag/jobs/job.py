@@ -14,14 +14,17 @@ from rich.console import Console
 from longlag.errors import RequestError, near
 from longlag.jobs.next_action import NextAction, next_action
 from longlag.jobs.nodes import this_node
+from longlag.jobs.place import changed, check_files, how_ended, try_to_write
 from longlag.jobs.ranks import telling, train_on_ranks
-from longlag.runs import RunFolder, Segment, Status
+from longlag.runs import DamagedRunError, RunFolder, Status
 from longlag.runs.claim import Claim, HeldError
+from longlag.settings.environment import resolved, values_of, with_names
 from longlag.settings.messages import keys_of
 from longlag.settings.names import folder_name
 from longlag.settings.plan import build_parts, plan_of
 from longlag.settings.resolve import resolved_settings
 from longlag.settings.schema import check_switch
+from longlag.settings.stored import checked_run, trusted_values
 from longlag.terminal import print_line
 from longlag.training.callbacks.stopping import stop_requests
 from longlag.training.run import train_parts
@@ -34,7 +37,7 @@ class Job:
     """The run that one composed configuration asks for.
 
     Args:
-        settings: of the run, plain.
+        settings: of the run, plain; environment variables by their names.
         folder: of the run.
         fresh: whether a run that is already in the folder is set aside.
 
@@ -45,21 +48,26 @@ class Job:
     fresh: bool = False
 
     @property
+    def values(self) -> dict[str, Any]:
+        """The settings with the values of environment variables."""
+        return values_of(self.settings)
+
+    @property
     def nodes(self) -> int:
         """The number of machines that it runs on at once."""
-        nodes: int = self.settings["trainer"].get("num_nodes", 1)
+        nodes: int = self.values["trainer"].get("num_nodes", 1)
         return nodes
 
     @property
     def max_steps(self) -> int:
         """The steps that its run may take."""
-        steps: int = self.settings["trainer"]["max_steps"]
+        steps: int = self.values["trainer"]["max_steps"]
         return steps
 
     @property
     def budget(self) -> tuple[int, bool]:
         """How far its run goes: the most steps, and whether a run ends when it is solved."""
-        return self.max_steps, self.settings["stop_when_solved"]
+        return self.max_steps, self.values["stop_when_solved"]
 
     @classmethod
     def composed(cls, config: DictConfig, hydra: HydraConf, overrides: Sequence[str]) -> "Job":
@@ -72,28 +80,34 @@ class Job:
         if hydra.job.chdir:
             raise RequestError("hydra.job.chdir must be false: the folder of a run follows from its settings")
         if config.get("resume") is not None:
-            job = cls._resumed(RunFolder(Path(str(config.resume))), list(overrides))
+            trust = check_switch("trust", config.trust)
+            job = cls._resumed(RunFolder(Path(str(config.resume))), list(overrides), trust)
         else:
             settings = resolved_settings(config, hydra.runtime.choices, overrides)
-            path = Path(str(config.output_dir)) / settings["study"] / folder_name(settings)
+            path = Path(str(config.output_dir)) / settings["study"] / folder_name(values_of(settings))
             job = cls(settings, RunFolder(path), fresh=config.fresh)
         if job.nodes != 1 and (hydra.mode == RunMode.RUN or hydra.runtime.choices["hydra/launcher"] != "slurm"):
             raise RequestError(f"trainer.num_nodes must be 1 without -m and hydra/launcher=slurm, got {job.nodes!r}")
         return job
 
     @classmethod
-    def _resumed(cls, folder: RunFolder, overrides: list[str]) -> "Job":
-        """Return the job of a run that exists; the trainer, the loggers and ``stop_when_solved`` may change."""
+    def _resumed(cls, folder: RunFolder, overrides: list[str], trust: bool) -> "Job":
+        """Return the job of a run that exists; the trainer, the loggers and ``stop_when_solved`` may change.
+
+        Raises:
+            RequestError: the folder holds no run that can be read, or names a class that needs the reader's word.
+
+        """
         try:
-            stored = OmegaConf.create(folder.read_config())
-        except ValueError as error:
+            config = folder.read_config()
+        except DamagedRunError as error:
             raise RequestError(f"resume: {error}") from error
-        if "run" not in stored:
-            raise RequestError(f"resume: {folder.path} holds no run: its config.yaml is not one of longlag's")
+        trusted_values(config, folder.path, None if trust else "say trust=true")
+        stored = OmegaConf.create(config)
         known = keys_of(stored)
         for override in overrides:
             key, _, value = override.lstrip("+").partition("=")
-            if key == "resume":
+            if key in ("resume", "trust"):
                 continue
             if key != "stop_when_solved" and not key.startswith(("trainer.", "logger.")):
                 raise RequestError(f"resume: {key} cannot change; trainer.…, logger.… and stop_when_solved can")
@@ -101,10 +115,10 @@ class Job:
                 candidates = near(key, known)
                 hint = f"; did you mean {' or '.join(candidates)}?" if candidates else ""
                 raise RequestError(f"no key {key!r}{hint}")
-            OmegaConf.update(stored, key, OmegaConf.from_dotlist([f"x={value}"]).x)
-        settings: dict[str, Any] = OmegaConf.to_container(stored, resolve=True)  # type: ignore[assignment]
-        check_switch("stop_when_solved", settings["stop_when_solved"])
-        return cls(settings, folder)
+            typed: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"x={value}"]), resolve=False)
+            OmegaConf.update(stored, key, typed["x"])
+        values, names = resolved(stored)
+        return cls(with_names(checked_run(values), names), folder)
 
     def plan(self, console: Console | None = None, place: str = "") -> RunPlan:
         """Return the plan of the run.
@@ -127,7 +141,7 @@ class Job:
 
         """
         parts = build_parts(self.plan())
-        _try_to_write(self.folder.path)
+        try_to_write(self.folder.path)
         return parts
 
     def run(
@@ -167,7 +181,7 @@ class Job:
             assert parts is not None
             processes = parts.trainer.num_devices
         node = this_node(self.nodes)
-        _try_to_write(self.folder.path)
+        try_to_write(self.folder.path)
         with contextlib.ExitStack() as held, stop_requests() as request:
             held.enter_context(self._claimed())
             if (ended := self._ended(plan, console, name)) is not None:  # by another process, a moment ago
@@ -180,105 +194,61 @@ class Job:
             else:
                 assert parts is not None
                 ended = train_parts(parts, request)
-        print_line(console, f"{name}: {_how_ended(ended, self.folder)}")
+        print_line(console, f"{name}: {how_ended(ended, self.folder)}")
         if ended.state == "interrupted" or request.by is not None:
             raise KeyboardInterrupt
         return ended
 
     def _ended(self, plan: RunPlan, console: Console, name: str) -> Status | None:
         """Return the status of a run with nothing left to do, and print a line about it; else ``None``."""
-        status = self.folder.read_status()
-        if status is None or self.next_action().kind != "skip":
+        if self.next_action().kind != "skip":
             return None
-        print_line(console, f"{name}: {self.ran_already(plan, status)}")
-        return status
+        print_line(console, f"{name}: {self.ran_already(plan)}")
+        return self.folder.read_status()
 
     def _go_on(self, plan: RunPlan, console: Console, name: str, held: contextlib.ExitStack) -> None:
         """Set the run in the folder aside, or print from where it goes on.
 
         Raises:
-            RequestError: the source of its cell or task has changed.
+            RequestError: the source of its cell or task has changed, or its files cannot be read.
 
         """
-        status, action = self.folder.read_status(), self.next_action()
+        action = self.next_action()
+        if self.fresh:
+            if self.folder.holds_anything():
+                print_line(console, f"{name}: the run before is now {self.folder.set_aside()}")
+                held.enter_context(self._claimed())
+            return
+        status = self.folder.read_status()
         if status is None:
             return
-        if self.fresh:
-            print_line(console, f"{name}: the run before is now {self.folder.set_aside()}")
-            held.enter_context(self._claimed())
-        elif changed := _changed(plan, status):
-            raise RequestError(f"cannot go on with {self.folder.path}{changed}; fresh=true starts over")
-        elif action.from_step is not None:
+        if other := changed(plan, status):
+            raise RequestError(f"cannot go on with {self.folder.path}{other}; fresh=true starts over")
+        check_files(self.folder)
+        if action.from_step is not None:
             print_line(console, f"{name}: goes on from {action.from_step:,} to {self.max_steps:,} steps")
 
     def next_action(self) -> NextAction:
         """Return what this job does with the run in its folder."""
-        return next_action(self.settings, self.folder, self.fresh)
+        return next_action(self.values, self.folder, self.fresh)
 
-    def ran_already(self, plan: RunPlan, status: Status) -> str:
+    def ran_already(self, plan: RunPlan) -> str:
         """Return the line about a run that has nothing left to do."""
-        return f"ran already: {status.state}{_changed(plan, status)}; fresh=true runs it again"
+        status = self.folder.read_status()
+        assert status is not None
+        return f"ran already: {status.state}{changed(plan, status)}; fresh=true runs it again"
 
     def _claimed(self) -> Claim:
         """Claim the folder, so that no other process runs the same run.
 
         Raises:
-            RequestError: another process holds the claim.
+            RequestError: another process holds the claim, or something of the folder is a link.
 
         """
         self.folder.path.mkdir(parents=True, exist_ok=True)
         try:
             return Claim(self.folder.path)
+        except OSError as error:
+            raise RequestError(f"cannot claim {self.folder.path}: {error.filename}: {error.strerror}") from error
         except HeldError as error:
             raise RequestError(f"{self.folder.path} is being run by {error}") from error
-
-
-def _changed(plan: RunPlan, status: Status) -> str:
-    """Return a clause about the source files of cell and task that have changed; empty if none has."""
-    changed = [group for group, digest in plan.sources.items() if digest != status.sources.get(group)]
-    return f", but the source of its {' and '.join(changed)} has changed" if changed else ""
-
-
-def _how_ended(ended: Status, folder: RunFolder) -> str:
-    """Return a line about the end of a run."""
-    summary = folder.read_summary()
-    if ended.state == "solved":
-        how = f"solved at step {summary['solved_step']} ({summary['solved_sequences']:,} sequences)"
-    elif ended.state == "done":
-        how = f"not solved in {summary['steps']} steps"
-    else:
-        how = f"{ended.state}: {' '.join(ended.reason.split())}"
-    accuracy, seconds = summary.get("test/acc"), summary.get("seconds")
-    figures = [] if accuracy is None else [f"test accuracy {accuracy:.3f}"]
-    figures += [] if seconds is None or not ended.finished else [f"{seconds:.1f} s"]
-    figures += [f"see {folder.log}"] if ended.state == "failed" else []
-    return ", ".join([how, *figures]) + _where_it_changed(ended.segments)
-
-
-def _where_it_changed(segments: Sequence[Segment]) -> str:
-    """Return a clause about the last change of engine, processor or PyTorch within the run; empty if there is none."""
-    if len(segments) < 2:
-        return ""
-    before, after = segments[-2:]
-    return f"; up to step {after.from_step:,} by {before}, then by {after}: the last digits depend on that"
-
-
-def _try_to_write(path: Path) -> None:
-    """Make sure that the folder can be made and written to.
-
-    Raises:
-        RequestError: it cannot.
-
-    """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise RequestError(f"cannot write to {path}: {error.strerror}; output_dir=FOLDER names another") from error
-    finally:
-        for folder in made:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from longlag.runs import RunFolder, Status
+from longlag.runs import DamagedRunError, RunFolder, Status
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,33 @@ def next_action(settings: Mapping[str, Any], folder: RunFolder, fresh: bool = Fa
         folder: where the run is.
         fresh: whether a run that is there is set aside.
 
+    Raises:
+        DamagedRunError: the run in the folder cannot be read, and is not to be set aside.
+
     """
+    if fresh:
+        return NextAction("run", _state(folder))
+    try:
+        folder.check_content()
+    except DamagedRunError as error:
+        raise DamagedRunError(f"{error}; fresh=true sets the folder aside") from error
     status = folder.read_status()
     if status is None:
         return NextAction("run")
-    if fresh:
-        return NextAction("run", status.state)
     if status.finished and _used_up(settings, folder, status):
         return NextAction("skip", status.state)
     if not folder.last_checkpoint.exists():
         return NextAction("run", status.state)
     return NextAction("resume", status.state, status.step if status.finished else None)
+
+
+def _state(folder: RunFolder) -> str:
+    """Return the state of the run in a folder; empty if there is none that can be read."""
+    try:
+        status = folder.read_status()
+    except DamagedRunError:
+        return "damaged"
+    return "" if status is None else status.state
 
 
 def _used_up(settings: Mapping[str, Any], folder: RunFolder, status: Status) -> bool:

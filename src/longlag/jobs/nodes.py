@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from longlag.errors import RequestError
-from longlag.runs import RunFolder
+from longlag.runs import DamagedRunError, RunFolder
 from longlag.runs.files import write_whole
+from longlag.runs.schema import read_json
 
 _FILE = "meeting.json"
 _LOOK_S = 0.5  # between two looks for the file of the first node
@@ -61,8 +62,8 @@ class Node:
         while not in_vain() and time.monotonic() < deadline:
             try:
                 list(folder.path.iterdir())  # makes a network disk refresh
-                meeting: dict[str, str] = json.loads((folder.path / _FILE).read_text())
-            except OSError:
+                meeting = read_json(folder.path / _FILE, dict[str, str])
+            except (OSError, DamagedRunError):
                 meeting = {}
             if meeting.pop("start", None) == self.start:
                 return meeting

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from longlag.runs import RunFolder
+from longlag.errors import RequestError
+from longlag.runs import RunFolder, read_run
+from longlag.settings.environment import values_of
+from longlag.settings.stored import checked_run
 from longlag.task.splits import Splits
 
 
@@ -18,16 +21,20 @@ def objective(folder: RunFolder) -> float | None:
         folder: where it ran.
 
     Returns:
-        Training sequences; ``None`` for a run that has not ended, or failed.
+        Training sequences; ``None`` for a run that has not ended, or failed, or cannot be read.
 
     """
-    status, summary = folder.read_status(), folder.read_summary()
-    if status is None or not status.finished or not summary:
+    run = read_run(folder.path)
+    if run is None or not run.status.finished or not run.summary:
         return None
-    if summary["solved_sequences"] is not None:
-        return float(summary["solved_sequences"])
-    accuracy = summary.get("val/acc_max") or 0.0
-    return _budget(folder.read_config()) * (2.0 - accuracy)
+    sequences, accuracy = (run.summary.get(name) for name in ("solved_sequences", "val/acc_max"))
+    if isinstance(sequences, int | float):
+        return float(sequences)
+    try:
+        budget = _budget(checked_run(values_of(run.config)))
+    except RequestError:  # the folder has been damaged since
+        return None
+    return budget * (2.0 - (accuracy if isinstance(accuracy, int | float) else 0.0))
 
 
 def _budget(settings: Mapping[str, Any]) -> float:

@@ -17,7 +17,7 @@ from longlag.jobs.objective import objective
 from longlag.jobs.rehearsal import Rehearsal
 from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
-from longlag.runs import RunFolder
+from longlag.runs import DamagedRunError, RunFolder
 from longlag.runs.claim import holder_of
 from longlag.runs.status import now
 from longlag.settings.compose import without_hydra
@@ -78,9 +78,8 @@ class Batch:
                 self._end(number, "repeated", objective(job.folder))
                 return None
             plan = job.plan()
-            status = job.folder.read_status()
-            if status is not None and job.next_action().kind == "skip":
-                self.say(f"{place}{plan.title}: {job.ran_already(plan, status)}")
+            if job.next_action().kind == "skip":
+                self.say(f"{place}{plan.title}: {job.ran_already(plan)}")
                 self._end(number, "skipped", objective(job.folder))
                 return None
             current.rehearsal = current.rehearsal or Rehearsal(keep=True)
@@ -158,7 +157,10 @@ class Batch:
 
 def _mark_lost(folder: RunFolder) -> None:
     """Write into a run's folder that its process is gone, unless another process has taken the run over."""
-    status, owner = folder.read_status(), holder_of(folder.path)
+    try:
+        status, owner = folder.read_status(), holder_of(folder.path)
+    except DamagedRunError:  # something else than a run has come into the folder
+        return
     if status is None or status.state != "running":
         return
     if owner is None or (owner.host, owner.pid) == (status.host, status.pid):  # a dead claim of another machine

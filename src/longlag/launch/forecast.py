@@ -9,11 +9,13 @@ from typing import Any, Literal, get_args
 
 from rich.console import Console
 
+from longlag.errors import RequestError
 from longlag.jobs.job import Job
 from longlag.report.table import LEFT, setting_columns
-from longlag.runs import RunRecord, Status, read_study
+from longlag.runs import DamagedRunError, RunRecord, Status, read_study
 from longlag.runs.claim import holder_of
 from longlag.settings.names import apart_from_seed
+from longlag.settings.stored import checked_run
 from longlag.terminal import duration, print_line, print_table, stdout_console
 
 Action = Literal["run", "resume", "skip", "held"]
@@ -113,9 +115,13 @@ class _Clock:
         for record in records:
             seconds, steps = (record.summary.get(name) for name in ("seconds", "steps"))
             T = record.config["run"].get("T")
+            try:
+                checked_run(record.config)
+            except RequestError:  # a folder that may be anybody's tells nothing
+                continue
             if record.status.finished and isinstance(seconds, int | float) and isinstance(steps, int) and steps:
                 self._alike.setdefault(apart_from_seed(record.config), []).append(seconds)
-                if isinstance(T, int):
+                if isinstance(T, int) and T > 0:
                     self._rates.setdefault(_size(record.config), []).append(seconds / steps / T)
 
     def whole(self, job: Job) -> float | None:
@@ -125,20 +131,20 @@ class _Clock:
             return median(alike)
         if not rates:
             return None
-        return median(rates) * float(job.settings["trainer"]["max_steps"] * job.settings["run"]["T"])
+        return median(rates) * float(job.max_steps * job.settings["run"]["T"])
 
     def rest(self, job: Job) -> float | None:
         """Return the seconds from the last checkpoint."""
-        import torch
+        from longlag.training.checkpoint import read_checkpoint
 
         whole = self.whole(job)
         if whole is None:
             return None
         try:
-            step = int(torch.load(job.folder.last_checkpoint, weights_only=True, map_location="cpu")["global_step"])
-        except Exception:  # a damaged checkpoint is refused when the run goes on
+            step: int = read_checkpoint(job.folder.last_checkpoint)["global_step"]
+        except (FileNotFoundError, DamagedRunError):  # a damaged checkpoint is refused when the run goes on
             step = 0
-        return max(0.0, whole * (1 - step / float(job.settings["trainer"]["max_steps"])))
+        return max(0.0, whole * (1 - step / float(job.max_steps)))
 
 
 def _size(settings: dict[str, Any]) -> str:

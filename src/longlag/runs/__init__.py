@@ -7,7 +7,18 @@ from longlag.errors import RequestError
 if sys.platform == "win32":  # file locks, signals and process groups are those of POSIX
     raise RequestError("longlag runs on Linux and macOS; on Windows, install it in WSL (Windows Subsystem for Linux)")
 
-from longlag.runs.folder import RunFolder, RunRecord, read_run, read_study
+from longlag.runs.folder import RunFolder, RunRecord, has_run, read_run, read_study, whole_run
+from longlag.runs.schema import DamagedRunError
 from longlag.runs.status import Segment, Status
 
-__all__ = ["RunFolder", "RunRecord", "Segment", "Status", "read_run", "read_study"]
+__all__ = [
+    "DamagedRunError",
+    "RunFolder",
+    "RunRecord",
+    "Segment",
+    "Status",
+    "has_run",
+    "read_run",
+    "read_study",
+    "whole_run",
+]

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from longlag.runs.files import write_whole
+from longlag.runs.files import open_file, write_whole
+from longlag.runs.schema import DamagedRunError, ProcessId, read_json
 
 _BEAT_S = 10.0  # between two signs of life of an owner
 _SILENT_S = 90.0  # an owner on another machine counts as dead after this silence
@@ -37,7 +38,7 @@ class Owner:
 
     host: str
     boot: str
-    pid: int
+    pid: ProcessId
     born: str
     token: str
 
@@ -107,7 +108,7 @@ class Claim:
     def _beats(self) -> None:
         while not self._ended.wait(_BEAT_S):
             with contextlib.suppress(OSError):
-                os.utime(self.path)
+                os.utime(self.path, follow_symlinks=False)
 
 
 def holder_of(folder: Path) -> Owner | None:
@@ -125,8 +126,8 @@ def holder_of(folder: Path) -> Owner | None:
 
 def _read(path: Path) -> Owner | None:
     try:
-        return Owner(**json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError):  # no file, or not one of ours: files are written whole
+        return read_json(path, Owner)
+    except (FileNotFoundError, DamagedRunError):  # no file, or not one of ours: files are written whole
         return None
 
 
@@ -148,7 +149,7 @@ def _age(path: Path) -> float:
     except OSError:  # a reader who cannot write to the folder has the clock of the machine alone
         now = time.time()
     try:
-        return now - path.stat().st_mtime
+        return now - path.lstat().st_mtime
     except FileNotFoundError:
         return float("inf")
 
@@ -156,7 +157,7 @@ def _age(path: Path) -> float:
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold a lock; the kernel releases it when the process ends."""
-    with (folder / ".claim.lock").open("w") as lock:
+    with open_file(folder / ".claim.lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

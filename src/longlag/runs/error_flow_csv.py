@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from longlag.runs.files import write_whole
-from longlag.runs.metrics_csv import read_rows
+from longlag.runs.files import MOST_TABLE, open_file, read_text, write_whole
+from longlag.runs.metrics_csv import check_count, read_rows
 
 #: The quantities at each lag: name -> formula. Each is a norm over the units, for one sequence.
 QUANTITIES = {
@@ -70,7 +70,7 @@ class ErrorFlowTable:
         if self._new and not self.path.exists():
             write_whole(self.path, _HEADINGS + new, durable)
         elif self._new or (durable and self.path.exists()):
-            with self.path.open("a", encoding="utf-8") as file:
+            with open_file(self.path, "a") as file:
                 file.write(new)
                 if durable:
                     file.flush()
@@ -83,7 +83,7 @@ class ErrorFlowTable:
         if self.until is None or not self.path.exists():
             self.path.unlink(missing_ok=True)
             return
-        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        lines = read_text(self.path, MOST_TABLE, errors="replace").splitlines(keepends=True)
         whole = [(line, line.partition(",")[0]) for line in lines if line.count(",") == len(COLUMNS) - 1]
         kept = [line for line, step in whole if step.isdigit() and int(step) <= self.until and line.endswith("\n")]
         write_whole(self.path, "".join([_HEADINGS, *kept]))
@@ -103,7 +103,7 @@ def read_error_flow(path: Path) -> dict[tuple[int, int], dict[str, list[float]]]
         if tuple(header) != COLUMNS:
             raise ValueError("other columns are wanted")
         for step, layer, lag, *values in rows:
-            lags = flows.setdefault((int(step), int(layer)), {})
+            lags = flows.setdefault((check_count(int(step)), check_count(int(layer))), {})
             if int(lag) != len(lags.get("sequences", ())):
                 raise ValueError(f"step {step}, layer {layer}: lag {lag} is out of order")
             for name, value in zip(COLUMNS[3:], values, strict=True):

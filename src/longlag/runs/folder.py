@@ -3,19 +3,29 @@
 import contextlib
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from longlag.metric import Metric
-from longlag.runs.files import write_whole
+from longlag.runs.files import fault_of_file, fault_of_folder, write_whole
+from longlag.runs.schema import DamagedRunError, JsonObject, damaged, read_config, read_json, to_yaml
 from longlag.runs.status import Status
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is several times faster, where PyYAML has it
+#: The files that a run writes, in the order in which they come into being; those of W&B and the checkpoints aside.
+_FILES = (
+    ".claim.lock", "claim.json", "meeting.json", "config.yaml", "status.json", "metrics.json", "metrics.csv",
+    "error_flow.csv", "train.log", "summary.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "wandb/run-id",
+)  # fmt: skip
+_FOLDERS = ("checkpoints", "wandb")
+#: What a run has only if it has a status.
+_LATER = ("metrics.json", "metrics.csv", "error_flow.csv", "train.log", "summary.json", "checkpoints", "wandb")
+_metric = TypeAdapter(Metric)
 
 
 @dataclass(frozen=True)
@@ -55,33 +65,35 @@ class RunFolder:
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write ``config.yaml``."""
-        write_whole(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        write_whole(self.path / "config.yaml", to_yaml(config))
 
     def read_config(self) -> dict[str, Any]:
         """Read ``config.yaml``.
 
         Raises:
-            ValueError: it is not there, or not YAML with a mapping in it.
+            DamagedRunError: it is not there, or holds no configuration of a run.
 
         """
+        path = self.path / "config.yaml"
         try:
-            config = yaml.load((self.path / "config.yaml").read_text(), Loader=_Loader)
-        except (OSError, yaml.YAMLError) as error:
-            raise ValueError(f"{self.path} holds no run: {_first_line(error)}") from error
-        if not isinstance(config, dict):
-            raise ValueError(f"{self.path} holds no run: its config.yaml is not a mapping")
-        return config
+            return read_config(path)
+        except FileNotFoundError as error:
+            raise DamagedRunError(f"{self.path} holds no run: no config.yaml ({error.strerror})") from error
 
     def write_status(self, status: Status) -> None:
         """Write ``status.json``."""
         self._write_json("status.json", status.to_dict())
 
     def read_status(self) -> Status | None:
-        """Read ``status.json``; ``None`` if there is none that can be read."""
-        values = self._read_json("status.json")
+        """Read ``status.json``; ``None`` if there is none.
+
+        Raises:
+            DamagedRunError: it cannot be read.
+
+        """
         try:
-            return None if values is None else Status(**values)
-        except (TypeError, ValueError):
+            return read_json(self.path / "status.json", Status)
+        except FileNotFoundError:
             return None
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -90,7 +102,7 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """Read ``summary.json``; empty if there is none that can be read."""
-        return self._read_json("summary.json") or {}
+        return self._read_json("summary.json")
 
     def write_metric_declarations(self, metrics: Iterable[Metric]) -> None:
         """Write ``metrics.json``: the declaration of each metric that the run records."""
@@ -99,15 +111,49 @@ class RunFolder:
     def read_metric_declarations(self) -> dict[str, Metric]:
         """Read ``metrics.json``: key -> declaration; empty if there is none, without those that cannot be read."""
         declared = {}
-        for key, values in (self._read_json("metrics.json") or {}).items():
-            with contextlib.suppress(TypeError, ValueError):
-                declared[key] = Metric(**values)
+        for key, values in self._read_json("metrics.json").items():
+            with contextlib.suppress(ValidationError):
+                declared[key] = _metric.validate_python(values)
         return declared
+
+    def check_places(self) -> None:
+        """Check that nothing of the run is a link or of another kind: a run writes to no place outside of its folder.
+
+        Raises:
+            DamagedRunError: something is; the message names the file.
+
+        """
+        parts = [part for part in (self.path / "wandb").glob("*run-*") if part.name != "latest-run"]  # W&B's own link
+        folders = [*(self.path / name for name in _FOLDERS), *(part for part in parts if part.name != "run-id")]
+        for paths, fault_of in ((folders, fault_of_folder), ([self.path / name for name in _FILES], fault_of_file)):
+            for path in paths:
+                if (fault := fault_of(path)) is not None:
+                    raise DamagedRunError(f"cannot use {path}: {fault}, and a run keeps to its own folder")
+
+    def check_content(self) -> None:
+        """Check that the run in the folder can be read, if there is one; if not, what is there may be somebody's data.
+
+        Raises:
+            DamagedRunError: it cannot be read.
+
+        """
+        self.check_places()
+        if self.read_status() is not None:
+            return
+        for name in _LATER:
+            if (self.path / name).exists():
+                raise damaged(self.path / name, "it is there, and there is no status.json")
+        if (self.path / "config.yaml").exists():
+            self.read_config()
+
+    def holds_anything(self) -> bool:
+        """Return whether something lies in the folder beside the claim on it."""
+        return any(path.name not in (".claim.lock", "claim.json") for path in self.path.iterdir())
 
     def set_aside(self) -> Path:
         """Rename the folder to the first free ``NAME~1``, ``NAME~2``, … and return that; nobody is at it then."""
         k = 1
-        while (aside := self.path.with_name(f"{self.path.name}~{k}")).exists():
+        while os.path.lexists(aside := self.path.with_name(f"{self.path.name}~{k}")):
             k += 1
         self.path.rename(aside)
         (aside / "claim.json").unlink(missing_ok=True)
@@ -116,12 +162,11 @@ class RunFolder:
     def _write_json(self, name: str, values: dict[str, Any]) -> None:
         write_whole(self.path / name, json.dumps(values, indent=2) + "\n")
 
-    def _read_json(self, name: str) -> dict[str, Any] | None:
+    def _read_json(self, name: str) -> JsonObject:
         try:
-            values = json.loads((self.path / name).read_text())
-        except (OSError, ValueError):
-            return None
-        return values if isinstance(values, dict) else None
+            return read_json(self.path / name, JsonObject)
+        except (FileNotFoundError, DamagedRunError):
+            return {}
 
 
 @dataclass(frozen=True)
@@ -144,17 +189,29 @@ class RunRecord:
 
 def read_run(path: Path) -> RunRecord | None:
     """Read the run in a folder; ``None`` if it holds none."""
-    folder = RunFolder(path)
-    status = folder.read_status()
-    if status is None:
-        return None
     try:
-        config = folder.read_config()
-    except ValueError:
+        return whole_run(path)
+    except DamagedRunError:
         return None
-    if not isinstance(config.get("run"), dict):
-        return None
+
+
+def whole_run(path: Path) -> RunRecord:
+    """Read the run in a folder.
+
+    Raises:
+        DamagedRunError: the folder holds no run, or one that cannot be read.
+
+    """
+    folder = RunFolder(path)
+    config, status = folder.read_config(), folder.read_status()
+    if status is None:
+        raise DamagedRunError(f"{path} holds no run: no status.json")
     return RunRecord(folder, config, status, folder.read_summary())
+
+
+def has_run(path: Path) -> bool:
+    """Return whether a folder is that of a run, which may be damaged."""
+    return any(os.path.lexists(path / name) for name in ("config.yaml", "status.json"))
 
 
 def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -> list[RunRecord]:
@@ -167,9 +224,10 @@ def read_study(path: Path, warn: Callable[[str], None] = lambda message: None) -
     """
     records = []
     for folder in sorted((p for p in path.iterdir() if p.is_dir() and "~" not in p.name), key=_natural):
-        run = read_run(folder)
-        if run is None:
-            warn(f"{folder} holds no run that can be read")
+        try:
+            run = whole_run(folder)
+        except DamagedRunError as error:
+            warn(str(error) if has_run(folder) else f"{folder} holds no run that can be read")
             continue
         if run.status.finished and not run.summary:
             warn(f"{folder} has ended and has no summary that can be read: it counts in no rate")
@@ -181,9 +239,3 @@ def _natural(path: Path) -> list[tuple[float, str]]:
     """Return by what paths are sorted so that T20 comes before T100, and b-1 before b0."""
     parts = re.split(r"((?<=[a-zA-Z])-?\d+(?:\.\d+)?)", path.name)
     return [(float(part), "") if k % 2 else (-math.inf, part) for k, part in enumerate(parts)]
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"no config.yaml ({error.strerror})"
-    return f"its config.yaml cannot be read ({str(error).splitlines()[0]})"

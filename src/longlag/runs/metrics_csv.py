@@ -5,7 +5,9 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from longlag.runs.files import write_whole
+from longlag.runs.files import MOST_TABLE, open_file, read_text, write_whole
+
+_MOST_STEPS = 2**53  # a float, and the JavaScript of the page, hold each integer up to here
 
 
 class MetricsTable:
@@ -64,7 +66,7 @@ def read_metrics(path: Path) -> dict[int, dict[str, float]]:
         if header[0] != "step":
             raise ValueError("its first column is not step")
         return {
-            int(step): {name: _number(x) for name, x in zip(header[1:], values, strict=True) if x}
+            check_count(int(step)): {name: _number(x) for name, x in zip(header[1:], values, strict=True) if x}
             for step, *values in rows
         }
     except ValueError as error:
@@ -79,11 +81,23 @@ def _number(text: str) -> float:
 def read_columns(path: Path) -> list[str]:
     """Read the names of the metrics in ``metrics.csv``; empty if there is no such file."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open_file(path) as file:
             header = next(csv.reader(file), [])
     except (OSError, ValueError, csv.Error):
         return []
     return header[1:] if header[:1] == ["step"] else []
+
+
+def check_count(count: int) -> int:
+    """Return a number of steps, layers or lags that a table holds.
+
+    Raises:
+        ValueError: it is no such number.
+
+    """
+    if not 0 <= count < _MOST_STEPS:
+        raise ValueError(f"{str(count)[:30]} is no count")
+    return count
 
 
 def read_rows(path: Path) -> list[list[str]]:
@@ -94,7 +108,7 @@ def read_rows(path: Path) -> list[list[str]]:
         ValueError: the file is no such table, or its end is missing.
 
     """
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, MOST_TABLE)
     if not text.endswith("\n"):  # the last number may lack digits
         raise ValueError("it is empty" if not text else "its end is missing")
     try:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
+from longlag.runs.schema import Count, ProcessId
+
 State = Literal["running", "solved", "done", "diverged", "failed", "interrupted"]
 
 #: The states of a run that has nothing left to do. ``done``: it used all its steps and is not solved.
@@ -76,18 +78,18 @@ class Status:
 
     state: State
     reason: str = ""
-    step: int = 0
+    step: Count = 0
     started: str = ""
     ended: str | None = None
     host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
+    pid: ProcessId = field(default_factory=os.getpid)
     command: str = ""
     engine: str = ""
     engine_level: str | None = None
     engine_why: str | None = None
     segments: tuple[Segment, ...] = ()
     processor: str = ""
-    threads: int = 0
+    threads: Count = 0
     commit: str | None = None
     clean: bool | None = None
     versions: dict[str, str] = field(default_factory=dict)

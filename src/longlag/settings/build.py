@@ -7,6 +7,7 @@ from longlag.engine import Engine, engine_for
 from longlag.errors import RequestError
 from longlag.model import SequenceModel
 from longlag.settings.component import Component, named_errors
+from longlag.settings.environment import values_of
 from longlag.task import Task
 
 #: The arguments of SequenceModel that are no settings of ``model``, and where each value comes from.
@@ -27,14 +28,14 @@ def components_of(settings: Mapping[str, Any]) -> Components:
     """Import the class of every part of a run, and describe each class once.
 
     Raises:
-        RequestError: Python cannot import a class.
+        RequestError: Python cannot import a class, or it is not of the kind that its part wants.
 
     """
-    parts = {part: settings[part] for part in _PARTS if settings[part]}
-    if isinstance(settings["engine"], Mapping):
+    parts = {part: settings[part] for part in _PARTS if settings.get(part)}
+    if isinstance(settings.get("engine"), Mapping):
         parts["engine"] = settings["engine"]
     for group in ("callbacks", "metrics"):
-        parts |= {f"{group}.{name}": part for name, part in settings[group].items()}
+        parts |= {f"{group}.{name}": part for name, part in settings.get(group, {}).items()}
     return {part: Component.of(part, values) for part, values in parts.items()}
 
 
@@ -43,16 +44,15 @@ def build_task(settings: Mapping[str, Any], components: Components | None = None
 
     Args:
         settings: the settings of a run.
-        components: the parts of the run, if the caller has them.
+        components: the parts of the run, if the caller has them, and the values of environment variables too.
 
     Raises:
         RequestError: a setting is wrong, or the class is not a task.
 
     """
+    settings = values_of(settings) if components is None else settings
     component = components["task"] if components else Component.of("task", settings["task"])
-    task = component.make(settings["task"])
-    if not isinstance(task, Task):
-        raise RequestError(f"task: {component.target} is not a longlag.task.Task")
+    task: Task = component.make(settings["task"])
     return task
 
 
@@ -62,12 +62,13 @@ def build_model(settings: Mapping[str, Any], task: Task, components: Components 
     Args:
         settings: the settings of a run.
         task: gives the sizes of the inputs and the outputs.
-        components: the parts of the run, if the caller has them.
+        components: the parts of the run, if the caller has them, and the values of environment variables too.
 
     Raises:
         RequestError: a setting of the cell, of ``init``, of ``model``, or the engine is wrong.
 
     """
+    settings = values_of(settings) if components is None else settings
     options = dict(settings["model"])
     layers = options.pop("layers", 1)
     if isinstance(layers, bool) or not isinstance(layers, int) or layers < 1:
@@ -94,6 +95,7 @@ def started_cell(settings: Mapping[str, Any], input_size: int) -> Any:
         RequestError: a setting is wrong, or the class is not a cell.
 
     """
+    settings = values_of(settings)
     component, start = _cell_and_start(settings, None)
     return _started(_made_cell(component, settings["cell"], input_size), start)
 
@@ -105,6 +107,7 @@ def build_cell(settings: Mapping[str, Any], input_size: int) -> Any:
         RequestError: a setting is wrong, or the class is not a cell.
 
     """
+    settings = values_of(settings)
     return _made_cell(Component.of("cell", settings), settings, input_size)
 
 

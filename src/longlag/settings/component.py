@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
 from longlag.errors import RequestError, described, near
+from longlag.settings.environment import marked
+from longlag.settings.targets import imported_part
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,10 @@ class Component:
         """Import the class that the settings of a part name in ``_target_``.
 
         Raises:
-            RequestError: Python cannot import the class.
+            RequestError: Python cannot import the class, or it is not of the kind that the part wants.
 
         """
-        imported = import_target(settings["_target_"])
-        return cls.described(part, imported, settings["_target_"])
+        return cls.described(part, imported_part(part, settings), settings["_target_"])
 
     @classmethod
     def described(cls, part: str, imported: Callable[..., Any], target: str) -> "Component":
@@ -69,7 +70,7 @@ class Component:
                 raise RequestError(f"{self.part}: {self.target} takes no {name!r}{hint} {leave_out}")
 
     def make(self, settings: Mapping[str, Any]) -> Any:
-        """Make the object from the settings of the part.
+        """Make the object from the settings of the part, with the values of environment variables.
 
         Raises:
             RequestError: a setting is wrong.
@@ -77,25 +78,7 @@ class Component:
         """
         self.check_arguments(settings)
         with named_errors(self.part):
-            return instantiate(dict(settings), _convert_="all")
-
-
-def import_target(target: str) -> Callable[..., Any]:
-    """Return the class or function with this dotted name.
-
-    Raises:
-        RequestError: Python cannot import it, or it is neither a class nor a function.
-
-    """
-    try:
-        imported: Callable[..., Any] = get_object(target)
-    except Exception as error:
-        cause = error.__cause__ or error
-        reason = f"{type(cause).__name__}: {str(cause).splitlines()[0] if str(cause) else ''}"
-        raise RequestError(f"cannot import {target}: {reason}") from error
-    if not callable(imported):
-        raise RequestError(f"{target} is not a class")
-    return imported
+            return instantiate(marked(settings), _convert_="all")
 
 
 @contextlib.contextmanager

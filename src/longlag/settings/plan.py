@@ -17,6 +17,7 @@ from longlag.errors import RequestError
 from longlag.runs import RunFolder
 from longlag.settings.build import build_model, build_task, components_of
 from longlag.settings.component import Component, named_errors
+from longlag.settings.environment import values_of
 from longlag.settings.names import run_title, setting_title
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import OWN_ARGUMENTS, RunPlan
@@ -27,36 +28,37 @@ _PACKAGES = ("longlag", "torch", "lightning", "hydra-core", "torchmetrics", "wan
 
 
 def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console) -> RunPlan:
-    """Make a run's plan from its settings.
+    """Make a run's plan from its settings, and read the environment variables that they name.
 
     Raises:
         RequestError: a setting is wrong.
 
     """
     os.environ.pop("SLURM_NTASKS", None)  # or Lightning would look for the ranks, which a run starts itself, in SLURM
-    parts = components_of(settings)
-    task = build_task(settings, parts)
-    for name in OWN_ARGUMENTS & set(settings["trainer"]):
+    values = values_of(settings)
+    parts = components_of(values)
+    task = build_task(values, parts)
+    for name in OWN_ARGUMENTS & set(values["trainer"]):
         raise RequestError(f"trainer.{name} is longlag's own to set (~trainer.{name} leaves it out)")
-    _check_trainer(settings["trainer"])
+    _check_trainer(values["trainer"])
     return RunPlan(
         folder=folder,
         config=settings,
-        facts=settings["run"],
-        seed=settings["seed"],
+        facts=values["run"],
+        seed=values["seed"],
         task=task,
-        model=lambda: build_model(settings, task, parts),
-        optimizer=parts["optimizer"].make({**settings["optimizer"], "_partial_": True}),
-        trainer=parts["trainer"].make({**settings["trainer"], "_partial_": True}),
-        loggers=parts["logger"].make(settings["logger"]),
-        probe=parts["probe"].make(settings["probe"]) if settings["probe"] else None,
-        stop_when_solved=settings["stop_when_solved"],
-        callbacks=[parts[f"callbacks.{name}"].make(each) for name, each in settings["callbacks"].items()],
-        metrics={name: parts[f"metrics.{name}"].make(each) for name, each in settings["metrics"].items()},
-        study=settings["study"],
+        model=lambda: build_model(values, task, parts),
+        optimizer=parts["optimizer"].make({**values["optimizer"], "_partial_": True}),
+        trainer=parts["trainer"].make({**values["trainer"], "_partial_": True}),
+        loggers=parts["logger"].make(values["logger"]),
+        probe=parts["probe"].make(values["probe"]) if values["probe"] else None,
+        stop_when_solved=values["stop_when_solved"],
+        callbacks=[parts[f"callbacks.{name}"].make(each) for name, each in values["callbacks"].items()],
+        metrics={name: parts[f"metrics.{name}"].make(each) for name, each in values["metrics"].items()},
+        study=values["study"],
         console=console,
-        title=run_title(settings),
-        setting=setting_title(settings),
+        title=run_title(values),
+        setting=setting_title(values),
         versions=_versions(),
         sources={group: _source_digest(parts[group]) for group in ("cell", "task")},
     )

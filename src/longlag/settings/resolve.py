@@ -3,17 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig
 
 from longlag.errors import RequestError
 from longlag.settings.component import Component
+from longlag.settings.environment import resolved, with_names
 from longlag.settings.names import FORMAT
 from longlag.settings.schema import ABOUT_THE_COMMAND, TrainKeys, checked
 
 
 def resolved_settings(config: DictConfig, choices: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return the settings of one job: resolved, plain, checked, and with what identifies the run under ``run``.
+
+    A value from an environment variable stays the text that names the variable, see :mod:`.environment`.
 
     The settings of each part make its object as they stand. So ``cell.forget_bias`` goes where the constructor of the
     cell takes none, and ``init`` with it: in a grid over them, such a cell has one and the same run for every value.
@@ -28,14 +30,14 @@ def resolved_settings(config: DictConfig, choices: Mapping[str, Any], overrides:
         RequestError: a part is missing or of the wrong kind, or its class cannot be imported.
 
     """
-    try:
-        container: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    except OmegaConfBaseException as error:
-        raise RequestError(str(error).splitlines()[0]) from error
+    container, texts = resolved(config)
     if missing := sorted(_missing(container)):
         raise RequestError(f"no value for {', '.join(missing)}")
     settings = checked(TrainKeys, container)
-    _settle_cell(settings, settings.pop("per_cell").get(choices["cell"]) or {}, overrides)
+    for key in _settle_cell(settings, settings.pop("per_cell").get(choices["cell"]) or {}, overrides):
+        texts.pop(tuple(key.split(".")), None)
+        if text := texts.get(("per_cell", choices["cell"], key)):
+            texts[tuple(key.split("."))] = text
     names = {}
     for group in ("cell", "task"):
         typed = any(override.lstrip("+").startswith(f"{group}._target_=") for override in overrides)
@@ -47,11 +49,15 @@ def resolved_settings(config: DictConfig, choices: Mapping[str, Any], overrides:
         "forget_bias": choices["init"] if settings["init"] else settings["cell"].get("forget_bias"),
         "seed": settings["seed"],
     }
-    return {"format": FORMAT, **{key: x for key, x in settings.items() if key not in ABOUT_THE_COMMAND}}
+    kept = {key: x for key, x in settings.items() if key not in ABOUT_THE_COMMAND}
+    return {"format": FORMAT, **with_names(kept, texts)}
 
 
-def _settle_cell(settings: dict[str, Any], changes: Mapping[str, Any], overrides: Sequence[str]) -> None:
+def _settle_cell(settings: dict[str, Any], changes: Mapping[str, Any], overrides: Sequence[str]) -> list[str]:
     """Put the settings that ``per_cell`` has for the chosen cell in their places, but for the keys that were typed.
+
+    Returns:
+        The keys that were put.
 
     Raises:
         RequestError: there is no such key.
@@ -67,6 +73,7 @@ def _settle_cell(settings: dict[str, Any], changes: Mapping[str, Any], overrides
             raise RequestError(f"per_cell: no key {key!r}")
         if key not in typed:
             node[last] = value
+    return [key for key in changes if key not in typed]
 
 
 def _settle_forget_bias(settings: dict[str, Any]) -> None:

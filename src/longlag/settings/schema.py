@@ -118,10 +118,11 @@ class TrainKeys:
     resume: Unchecked
     fail_fast: Switch
     fresh: Switch
+    trust: Switch
 
 
 #: Keys of the command, which the settings of a run do not have.
-ABOUT_THE_COMMAND = ("per_cell", "output_dir", "resume", "fail_fast", "fresh")
+ABOUT_THE_COMMAND = ("per_cell", "output_dir", "resume", "fail_fast", "fresh", "trust")
 
 
 def checks_of(schema: type) -> dict[str, Check]:

@@ -16,6 +16,7 @@ from longlag.runs.provenance import command_line, commit_of, processor
 from longlag.runs.status import FINISHED, State, now
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.callbacks.stopping import Interrupted, StopRequest, stop_requests
+from longlag.training.checkpoint import read_checkpoint
 from longlag.training.loggers.run_info import RunInfo
 from longlag.training.loggers.wandb_mirror import WandbMirror
 from longlag.training.module import Diverged, SequenceModule
@@ -43,7 +44,7 @@ class _Run:
             probe = () if plan.probe is None else plan.probe.metrics
             plan.folder.write_metric_declarations([*self.module.declared(), *probe])
         self.loggers = trainer.loggers = plan.loggers(self._info(self.module, checkpoint is not None))
-        trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint)
+        trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint, weights_only=True)
         trainer.test(self.module, datamodule=plan.task, verbose=False)
 
     def summary(self, state: State) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class _Run:
         plan = self.plan
         step = None
         if resumed:
-            step = torch.load(plan.folder.last_checkpoint, weights_only=True, map_location="cpu")["global_step"]
+            step = read_checkpoint(plan.folder.last_checkpoint)["global_step"]
         tags = (str(plan.facts["cell"]), str(plan.facts["task"]))
         return RunInfo(plan.folder, plan.config, plan.title, plan.setting, plan.study, tags, step, module.best_is)
 

@@ -40,6 +40,11 @@ class RunParts:
         saving: dict[str, Any] = {"dirpath": plan.folder.checkpoints, "enable_version_counter": False}
         self.best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **saving)
         self.last = ModelCheckpoint(filename="last", **saving)  # at every validation
+        for saves in (
+            self.best,
+            self.last,
+        ):  # Lightning has followed a link that may be set aside before the run begins
+            saves.dirpath = str(plan.folder.checkpoints.absolute())
         self._model: SequenceModel | None = None
         self._trainer: Trainer | None = None
 

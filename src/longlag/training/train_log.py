@@ -4,7 +4,10 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+
+from longlag.runs.files import open_file
 
 #: Warnings that say what is so by design: Lightning's own use of torch, a run that goes on in its folder, and ranks
 #: that are started by us, on a cluster too.
@@ -17,13 +20,22 @@ _SOURCES = ("longlag", "lightning", "lightning.pytorch", "lightning.fabric", "py
 _OTHERS = logging.WARNING  # what other libraries log from this level on would reach the terminal
 
 
+class _FileHandler(logging.FileHandler):
+    """Appends to a file of a run folder."""
+
+    def _open(self) -> TextIOWrapper:
+        opened = open_file(Path(self.baseFilename), "a")
+        assert isinstance(opened, TextIOWrapper)
+        return opened
+
+
 @contextmanager
 def logged_to(path: Path) -> Iterator[logging.Logger]:
     """While the context lasts, append the log records and warnings of this process to ``path``; yield our logger.
 
     Records of other libraries count from warnings on.
     """
-    handler = logging.FileHandler(path, delay=True, encoding="utf-8")
+    handler = _FileHandler(path, delay=True, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     loggers = [logging.getLogger(name) for name in (*_SOURCES, None)]  # the last is the root, for all others
     before = [(logger, logger.handlers, logger.propagate, logger.level) for logger in loggers]

@@ -1,4 +1,7 @@
-"""Build the kernel as a library by the machine's own compiler, when it is first needed, and keep it in a cache."""
+"""Build the kernel as a library by the machine's own compiler, when it is first needed, and keep it in a cache.
+
+A library is code, so :mod:`longlag.engine.native.cache` loads none that another user may have put there or changed.
+"""
 
 import ctypes
 import functools
@@ -10,6 +13,8 @@ import tempfile
 from pathlib import Path
 
 import torch
+
+from longlag.engine.native.cache import keep, kept_library
 
 _HERE = Path(__file__).parent / "csrc"
 _SOURCES = ("lanes.h", "updates.h", "problem.h", "products.h", "threads.h", "weights.h", "kernel.cpp")
@@ -71,16 +76,6 @@ def compiler() -> tuple[str, ...]:
     raise NoLibraryError(f"the native engine is built by {wanted} and there is none here")
 
 
-def cache_folder() -> Path | None:
-    """Return the folder of the libraries: ``LONGLAG_CACHE``, or ``longlag`` in the user's folder for caches."""
-    if named := os.environ.get("LONGLAG_CACHE"):
-        return Path(named).absolute()  # the loader would search the system's folders for a bare name
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "longlag"
-    except RuntimeError:  # a user who has no home
-        return None
-
-
 def library(update: str, dtype: torch.dtype) -> ctypes.CDLL:
     """Return the kernel for one pointwise update and type of number; build it, in a few seconds, if it is not there.
 
@@ -103,14 +98,13 @@ def _kernel(update: str, dtype: torch.dtype) -> ctypes.CDLL | str:
         digest.update((_HERE / name).read_bytes())
     # Several kinds of machines may share the folder
     digest.update(os.uname().machine.encode() + os.uname().sysname.encode())
-    name, folder = f"native-{digest.hexdigest()[:20]}.so", cache_folder()
-    kept = None if folder is None else folder / name
-    if kept is not None and _sound(kept) and (loaded := _loaded(kept)) is not None:
+    name = f"native-{digest.hexdigest()[:20]}.so"
+    if (loaded := kept_library(name)) is not None:
         return loaded
     try:
         with tempfile.TemporaryDirectory(prefix="longlag-") as elsewhere:  # a loaded library needs no file
             made = _built(Path(elsewhere) / name, flags)
-            if kept is not None and _keep(made, kept) and (loaded := _loaded(kept)) is not None:
+            if keep(made) and (loaded := kept_library(name)) is not None:
                 return loaded
             return ctypes.CDLL(str(made))
     except NoLibraryError as error:
@@ -138,37 +132,6 @@ def _built(path: Path, flags: tuple[str, ...]) -> Path:
         why = next((line for line in lines if "error" in line), lines[0])  # the first lines may tell of includes
         raise NoLibraryError(f"{command[0]} cannot build the native engine: {why}")
     return path
-
-
-def _keep(made: Path, kept: Path) -> bool:
-    """Put a library and its digest into the cache, whole or not at all; return whether that worked."""
-    try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="building-", dir=kept.parent) as building:
-            whole = Path(shutil.copy(made, building))
-            digest = whole.with_suffix(".sha256")
-            digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
-            digest.replace(kept.with_suffix(".sha256"))
-            whole.replace(kept)
-    except OSError:  # the folder is full, or may not be written to
-        return False
-    return True
-
-
-def _sound(path: Path) -> bool:
-    """Return whether a library is there and whole: half a library would end the process that loads it."""
-    try:
-        return path.with_suffix(".sha256").read_text() == hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def _loaded(path: Path) -> ctypes.CDLL | None:
-    """Load a library of the cache; return ``None`` if it is another machine's, or the folder allows no execution."""
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:
-        return None
 
 
 @functools.cache

@@ -31,7 +31,7 @@ from longlag.launch.local.slots import cores, gpus, on_gpu, slots_of
 from longlag.launch.local.spares import end_spares
 from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
-from longlag.runs import Status
+from longlag.runs import DamagedRunError, Status
 from longlag.runs.claim import Claim, HeldError
 from longlag.runs.status import State, now
 from longlag.training.callbacks.stopping import StopRequest, stop_requests
@@ -205,4 +205,6 @@ def _mark(job: Job, state: State, reason: str) -> str:
             folder.write_status(replace(status, state=state, reason=reason, ended=now()))
     except HeldError:  # another process was first
         return "refused"
+    except DamagedRunError:  # something else than a run has come into the folder
+        return state
     return state

@@ -11,6 +11,8 @@ from typing import Any
 
 from longlag.report.page.pack import evenly, packed
 from longlag.runs.error_flow_csv import COLUMNS, QUANTITIES
+from longlag.runs.files import MOST_TABLE, read_text
+from longlag.runs.metrics_csv import check_count
 
 _FEWEST_STEPS, _FEWEST_LAGS = 6, 12
 #: Name of a quantity -> its column. The page does not show the quantiles over the sequences.
@@ -26,7 +28,7 @@ def read_packed_flow(path: Path, most: int) -> dict[str, Any]:
 
     """
     try:
-        return packed_flow(path.read_text("utf-8"), most)
+        return packed_flow(read_text(path, MOST_TABLE), most)
     except ValueError as error:
         raise ValueError(f"{path} is not a table of error flow: {error}") from error
 
@@ -59,6 +61,8 @@ def packed_flow(text: str, most: int) -> dict[str, Any]:
         if lag != str(len(measured)):
             raise ValueError(f"line {number} is not whole or out of order")
         measured.append(line)
+    for count in {*layers, *(step for steps in layers.values() for step in steps)}:
+        check_count(count)
     share = most // max(1, len(layers))
     return {str(layer): _packed_layer(layers[layer], share) for layer in sorted(layers)}
 

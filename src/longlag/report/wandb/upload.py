@@ -13,8 +13,9 @@ from pathlib import Path
 
 from longlag.report.curves import RunCurves
 from longlag.report.wandb.workspace import SOLVE_RATES, identifier
-from longlag.runs import RunRecord
+from longlag.runs import DamagedRunError, RunRecord
 from longlag.runs.claim import holder_of
+from longlag.runs.files import open_file
 from longlag.wandb_internals import api_key, own_environment, quiet_settings
 
 #: Seconds within which the server must answer.
@@ -54,6 +55,10 @@ class Upload:
 
 def upload_of(run: RunRecord) -> Upload:
     """Find the files of a run that were not sent yet."""
+    try:
+        run.folder.check_places()
+    except DamagedRunError as error:
+        return Upload(run, [], obstacle=str(error))
     files = sorted(run.folder.path.glob("wandb/offline-run-*/run-*.wandb"))
     waiting = [file for file in files if not _is_sent(file)]
     if holder_of(run.folder.path) is not None:
@@ -117,7 +122,7 @@ def send(files: Sequence[Path], project: str, entity: str) -> tuple[list[Path], 
         if not _is_sent(file) and any("incomplete record" in x and file.parent.name in x for x in messages.splitlines())
     ]
     for file in cut:
-        _mark(file).touch()
+        open_file(_mark(file), "a").close()
     return [file for file in files if not _is_sent(file)], cut
 
 
@@ -176,8 +181,8 @@ def send_study(study: str, runs: Sequence[RunRecord], project: str, entity: str)
 
 def _is_wandb_file(file: Path) -> bool:
     try:
-        with file.open("rb") as opened:
-            return opened.read(4) == b":W&B"
+        with open_file(file, "rb") as opened:
+            return bool(opened.read(4) == b":W&B")
     except OSError:
         return False
 

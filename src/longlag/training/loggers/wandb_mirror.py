@@ -1,9 +1,10 @@
 """W&B as the mirror of a run folder."""
 
 import math
+import re
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
+from longlag.runs import RunFolder
 from longlag.runs.error_flow_csv import Lags, read_error_flow
-from longlag.runs.files import write_whole
+from longlag.runs.files import open_file, read_text, write_whole
 from longlag.runs.metrics_csv import read_metrics
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.loggers.recorder import Recorder
@@ -38,7 +40,7 @@ class WandbMirror(Recorder, WandbLogger):
         self.info = info
         self._summary: dict[str, Any] = {}
         self._row: dict[str, Any] = {}
-        before = last_step(info.folder.path) if mode == "offline" and info.resume_at is not None else None
+        before = last_step(_offline(info.folder)) if mode == "offline" and info.resume_at is not None else None
         self.run = _started(info, mode, project, entity) if is_first_process() else None
         super().__init__(name=info.name, save_dir=info.folder.path, project=project, experiment=self.run)
         if mode == "offline" and info.resume_at is not None and is_first_process():
@@ -104,6 +106,13 @@ class WandbMirror(Recorder, WandbLogger):
                 self.run.finish(exit_code=exit_code)
 
 
+def _offline(folder: RunFolder) -> Iterator[bytes]:
+    """Yield the contents of the offline files of a run."""
+    for path in folder.path.glob("wandb/offline-run-*/run-*.wandb"):
+        with open_file(path, "rb") as file:
+            yield file.read()
+
+
 def _pictures(flows: Mapping[tuple[int, int], Lags], folder: Path) -> dict[str, wandb.Image]:
     """Draw a map and curves of the error flow of each layer: the keys under which W&B shows them -> pictures."""
     from longlag.training.loggers.wandb_pictures import draw_curves, draw_map  # matplotlib, only where it draws
@@ -162,4 +171,7 @@ def _wandb_id(folder: Path) -> str:
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(path, secrets.token_hex(4))
-    return path.read_text()
+    name = read_text(path)
+    if not re.fullmatch(r"[\w-]{1,128}", name):
+        raise ValueError(f"{path} holds no name of a W&B run")
+    return name
