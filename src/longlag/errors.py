@@ -6,10 +6,8 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-_NOT_THE_READERS = (
-    str(Path(__file__).parent),
-    *{sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")},
-)
+_OURS = str(Path(__file__).parent)
+_PYTHONS = sysconfig.get_paths()["stdlib"]
 
 
 class RequestError(Exception):
@@ -38,8 +36,9 @@ def place_of(error: BaseException) -> str:
             break
         error = error.__cause__
     for frame in reversed(frames):
-        if not frame.filename.startswith((*_NOT_THE_READERS, "<")):
-            path = Path(frame.filename)
+        path = Path(frame.filename)
+        installed = "site-packages" in path.parts or "dist-packages" in path.parts
+        if not installed and not frame.filename.startswith((_OURS, _PYTHONS, "<")):
             here = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
             return f"{here}, line {frame.lineno}"
     return ""
