@@ -306,7 +306,7 @@ def test_resume_has_no_rule_of_its_own(longlag, tiny):
 def test_a_grid_over_the_budget_is_refused(longlag, tiny):
     said = longlag("train", "-m", *tiny, "trainer.max_steps=4,6")
     assert said.code == 2
-    assert "a grid over trainer.max_steps or stop_when_solved: its jobs are one run" in said.err
+    assert "a grid over trainer.max_steps, trainer.max_time or stop_when_solved: its jobs are one run" in said.err
     assert not runs_exist()
 
 

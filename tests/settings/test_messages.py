@@ -52,7 +52,7 @@ WRONG = [
     (["trainer.val_check_interval=0.5"], "trainer.val_check_interval must be a positive integer, got 0.5"),
     (["trainer.log_every_n_steps=0"], "trainer.log_every_n_steps must be a positive integer, got 0"),
     (["trainer.accumulate_grad_batches=3"], "trainer.val_check_interval must be a multiple of accumulate"),
-    (["+trainer.max_epochs=3"], "trainer.max_epochs is longlag's own to set (~trainer.max_epochs leaves it out)"),
+    (["+trainer.max_epochs=3"], "trainer.max_epochs is not a setting: a run counts steps, trainer.max_steps=… (~tra"),
     (["+trainer.num_nodes=2"], "trainer.num_nodes must be 1 without -m and hydra/launcher=slurm, got 2"),
     (["+trainer.num_nodes=2", "hydra/launcher=slurm"], "trainer.num_nodes must be 1 without -m and hydra/l"),
     (["-m", "+trainer.num_nodes=1,2", "hydra/launcher=local"], "trainer.num_nodes must be 1 without -m and h"),

@@ -57,9 +57,9 @@ class Job:
         return steps
 
     @property
-    def budget(self) -> tuple[int, bool]:
-        """How far its run goes: the most steps, and whether a run ends when it is solved."""
-        return self.max_steps, self.settings["stop_when_solved"]
+    def budget(self) -> tuple[int, str, bool]:
+        """How far its run goes: the most steps, the most time, and whether a run ends when it is solved."""
+        return self.max_steps, str(self.settings["trainer"].get("max_time")), self.settings["stop_when_solved"]
 
     @classmethod
     def composed(cls, config: DictConfig, hydra: HydraConf, overrides: Sequence[str]) -> "Job":
@@ -90,6 +90,8 @@ class Job:
             raise RequestError(f"resume: {error}") from error
         if "run" not in stored:
             raise RequestError(f"resume: {folder.path} holds no run: its config.yaml is not one of longlag's")
+        if "trainer" in stored and "max_time" not in stored.trainer:  # of a version without it
+            stored.trainer.max_time = None
         known = keys_of(stored)
         for override in overrides:
             key, _, value = override.lstrip("+").partition("=")

@@ -116,8 +116,8 @@ def _check_budget(job: "Job", other: "Job | None") -> None:
     """
     if other is not None and other.budget != job.budget:
         raise RequestError(
-            "a grid over trainer.max_steps or stop_when_solved: its jobs are one run, which they take further or"
-            " less far; give one value (a larger one goes on with the runs that are there)"
+            "a grid over trainer.max_steps, trainer.max_time or stop_when_solved: its jobs are one run, which they take"
+            " further or less far; give one value (a larger one goes on with the runs that are there)"
         )
 
 

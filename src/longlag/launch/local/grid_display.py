@@ -17,7 +17,7 @@ from longlag.terminal import duration, print_line
 
 _DRAWN_EVERY_S = 0.2
 _LINE_EVERY_S = 30.0  # on a file or a pipe
-_SHOWN = ("solved", "done", "diverged", "failed", "refused", "interrupted", "skipped", "repeated")
+_SHOWN = ("solved", "done", "diverged", "failed", "refused", "interrupted", "paused", "skipped", "repeated")
 _CALLED = {"done": "unsolved", "skipped": "ran before"}
 _RAN = ("solved", "done", "diverged")
 
