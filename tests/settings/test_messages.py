@@ -15,7 +15,7 @@ WRONG = [
     (["task.T=long"], "task: T must be an integer of at least 3 (2 bits and a gap), got 'long'"),
     (["cell.hidden_size=0"], "cell: hidden_size must be a positive integer, got 0"),
     (["cell.hiden_size=8"], "no key 'cell.hiden_size'; did you mean cell.hidden_size?"),
-    (["trainer.max_step=8"], "no key 'trainer.max_step'; did you mean trainer.max_steps?"),
+    (["trainer.max_step=8"], "no key 'trainer.max_step'; did you mean trainer.max_steps or trainer.max_time?"),
     (["hidden_size=8"], "no key 'hidden_size'; did you mean cell.hidden_size?"),
     (["sed=8"], "no key 'sed'; did you mean seed or task.splits.seed?"),
     (["cel=rnn"], "no key 'cel'; did you mean cell?"),
@@ -160,7 +160,7 @@ def test_the_traceback_of_a_wrong_request_is_there_for_who_asks(longlag, monkeyp
         ("cell.hidden_size=9", "resume: cell.hidden_size cannot change; trainer.…, logger.… and stop_when_solved can"),
         ("stop_when_solved=maybe", "stop_when_solved must be true or false, got 'maybe'"),
         ("trainer.max_steps=0", "trainer.max_steps must be a positive integer, got 0"),
-        ("trainer.max_step=9", "no key 'trainer.max_step'; did you mean trainer.max_steps?"),
+        ("trainer.max_step=9", "no key 'trainer.max_step'; did you mean trainer.max_steps or trainer.max_time?"),
         ("cell=rnn", "resume: cell cannot change; trainer.…, logger.… and stop_when_solved can"),
     ],
 )

@@ -17,6 +17,7 @@ from longlag.jobs.nodes import this_node
 from longlag.jobs.ranks import telling, train_on_ranks
 from longlag.runs import RunFolder, Status
 from longlag.runs.claim import Claim, HeldError
+from longlag.settings.memory import ANY_MACHINE, Machine
 from longlag.settings.messages import keys_of
 from longlag.settings.names import folder_name
 from longlag.settings.plan import build_parts, plan_of
@@ -28,6 +29,8 @@ from longlag.training.run import train_parts
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import RunPlan
 
+_CLUSTERS = ("slurm", "ray")  # the launchers that run jobs on machines of which this one knows nothing
+
 
 @dataclass(frozen=True)
 class Job:
@@ -37,12 +40,14 @@ class Job:
         settings: of the run, plain.
         folder: of the run.
         fresh: whether a run that is already in the folder is set aside.
+        machine: where it is going to run; ``None`` for this machine.
 
     """
 
     settings: dict[str, Any]
     folder: RunFolder
     fresh: bool = False
+    machine: Machine | None = None
 
     @property
     def nodes(self) -> int:
@@ -77,6 +82,8 @@ class Job:
             settings = resolved_settings(config, hydra.runtime.choices, overrides)
             path = Path(str(config.output_dir)) / settings["study"] / folder_name(settings)
             job = cls(settings, RunFolder(path), fresh=config.fresh)
+        if hydra.mode != RunMode.RUN and hydra.runtime.choices["hydra/launcher"] in _CLUSTERS:
+            job = replace(job, machine=ANY_MACHINE)
         if job.nodes != 1 and (hydra.mode == RunMode.RUN or hydra.runtime.choices["hydra/launcher"] != "slurm"):
             raise RequestError(f"trainer.num_nodes must be 1 without -m and hydra/launcher=slurm, got {job.nodes!r}")
         return job
@@ -108,18 +115,19 @@ class Job:
         check_switch("stop_when_solved", settings["stop_when_solved"])
         return cls(settings, folder)
 
-    def plan(self, console: Console | None = None, place: str = "") -> RunPlan:
+    def plan(self, console: Console | None = None, place: str = "", machine: Machine | None = None) -> RunPlan:
         """Return the plan of the run.
 
         Args:
             console: where its progress is drawn, if anywhere.
             place: the job's place in the grid, for the progress bar.
+            machine: where it is going to run; this machine by default.
 
         Raises:
-            RequestError: a setting is wrong.
+            RequestError: a setting is wrong, or the run needs more memory than there is.
 
         """
-        return replace(plan_of(self.settings, self.folder, console or Console(quiet=True)), place=place)
+        return replace(plan_of(self.settings, self.folder, console or Console(quiet=True), machine), place=place)
 
     def build(self) -> RunParts:
         """Build every part of the run without running it.
@@ -128,7 +136,7 @@ class Job:
             RequestError: a part cannot be built, or the folder cannot be written to.
 
         """
-        parts = build_parts(self.plan())
+        parts = build_parts(self.plan(machine=self.machine))
         _try_to_write(self.folder.path)
         return parts
 

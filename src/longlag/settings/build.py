@@ -7,6 +7,7 @@ from longlag.engine import Engine, engine_for
 from longlag.errors import RequestError
 from longlag.model import SequenceModel
 from longlag.settings.component import Component, named_errors
+from longlag.settings.memory import Machine, Size, check_lag, check_model
 from longlag.task import Task
 
 #: The arguments of SequenceModel that are no settings of ``model``, and where each value comes from.
@@ -38,17 +39,21 @@ def components_of(settings: Mapping[str, Any]) -> Components:
     return {part: Component.of(part, values) for part, values in parts.items()}
 
 
-def build_task(settings: Mapping[str, Any], components: Components | None = None) -> Task:
+def build_task(
+    settings: Mapping[str, Any], components: Components | None = None, machine: Machine | None = None
+) -> Task:
     """Make the task.
 
     Args:
         settings: the settings of a run.
         components: the parts of the run, if the caller has them.
+        machine: where the run is trained; this machine by default.
 
     Raises:
         RequestError: a setting is wrong, or the class is not a task.
 
     """
+    check_lag(settings, machine)
     component = components["task"] if components else Component.of("task", settings["task"])
     task = component.make(settings["task"])
     if not isinstance(task, Task):
@@ -56,16 +61,19 @@ def build_task(settings: Mapping[str, Any], components: Components | None = None
     return task
 
 
-def build_model(settings: Mapping[str, Any], task: Task, components: Components | None = None) -> SequenceModel:
+def build_model(
+    settings: Mapping[str, Any], task: Task, components: Components | None = None, machine: Machine | None = None
+) -> SequenceModel:
     """Make the sequence model; the weights come from torch's global generator, as with plain PyTorch.
 
     Args:
         settings: the settings of a run.
         task: gives the sizes of the inputs and the outputs.
         components: the parts of the run, if the caller has them.
+        machine: where the model is made; this machine by default.
 
     Raises:
-        RequestError: a setting of the cell, of ``init``, of ``model``, or the engine is wrong.
+        RequestError: a setting of the cell, of ``init``, of ``model``, or the engine is wrong, or the model cannot fit.
 
     """
     options = dict(settings["model"])
@@ -76,6 +84,7 @@ def build_model(settings: Mapping[str, Any], task: Task, components: Components 
         raise RequestError(f"model.{name} is not a setting: {_NOT_OF_THE_MODEL[name]}")
     Component.described("model", SequenceModel, "longlag.model.SequenceModel").check_arguments(options)
     options |= {"output_size": task.output_size, "readout": task.readout, "engine": _engine(settings, components)}
+    size_of(settings, task, components, machine)
     component, start = _cell_and_start(settings, components)
     cells: list[Any] = []
     while len(cells) < layers:
@@ -85,6 +94,19 @@ def build_model(settings: Mapping[str, Any], task: Task, components: Components 
         engine_for(options["engine"], cells[0])
     with named_errors("model"):
         return SequenceModel(cells, **options)
+
+
+def size_of(
+    settings: Mapping[str, Any], task: Task, components: Components | None = None, machine: Machine | None = None
+) -> Size:
+    """Return the size of the layers before they are made; nothing where they are small beside the memory.
+
+    Raises:
+        RequestError: they need more memory than there is, or the cell cannot be imported.
+
+    """
+    cell = components["cell"] if components else Component.of("cell", settings["cell"])
+    return check_model(settings, task.input_size, lambda size: _made_cell(cell, settings["cell"], size), machine)
 
 
 def started_cell(settings: Mapping[str, Any], input_size: int) -> Any:
@@ -105,7 +127,9 @@ def build_cell(settings: Mapping[str, Any], input_size: int) -> Any:
         RequestError: a setting is wrong, or the class is not a cell.
 
     """
-    return _made_cell(Component.of("cell", settings), settings, input_size)
+    component = Component.of("cell", settings)
+    check_model({"cell": settings}, input_size, lambda size: _made_cell(component, settings, size))
+    return _made_cell(component, settings, input_size)
 
 
 def _engine(settings: Mapping[str, Any], components: Components | None) -> str | Engine:

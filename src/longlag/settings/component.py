@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 
 from longlag.errors import RequestError, near
+
+_PUBLIC = ("longlag", "torch", "torchmetrics", "lightning")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,27 @@ class Component:
         """
         self.check_arguments(settings)
         with named_errors(self.part):
-            return instantiate(dict(settings), _convert_="all")
+            made = instantiate(dict(settings), _convert_="all")
+        if self.target.split(".")[0] in _PUBLIC:  # a class of a reader may make sense of an infinite number
+            _check_finite(self.part, settings)
+        return made
+
+
+def _check_finite(key: str, value: Any) -> None:
+    """Check that no number in the settings of a part is infinite or not a number.
+
+    Raises:
+        RequestError: one is; the message names its key.
+
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RequestError(f"{key} must be a finite number, got {value!r}")
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            _check_finite(f"{key}.{name}", each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _check_finite(key, each)
 
 
 def import_target(target: str) -> Callable[..., Any]:

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from longlag.errors import RequestError
 from longlag.runs import RunFolder
-from longlag.settings.build import Components, build_model, build_task, components_of
+from longlag.settings.build import Components, build_model, build_task, components_of, size_of
 from longlag.settings.component import Component, named_errors
+from longlag.settings.memory import Machine, check_run, this_machine
 from longlag.settings.names import run_title, setting_title
 from longlag.settings.trainer_arguments import check_trainer
 from longlag.training.run_parts import RunParts
@@ -27,18 +28,26 @@ from longlag.training.train_log import silenced
 _PACKAGES = ("longlag", "torch", "lightning", "hydra-core", "torchmetrics", "wandb")
 
 
-def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console) -> RunPlan:
+def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console, machine: Machine | None = None) -> RunPlan:
     """Make a run's plan from its settings.
 
+    Args:
+        settings: of the run.
+        folder: of the run.
+        console: where its progress is drawn.
+        machine: where the run is trained; this machine by default.
+
     Raises:
-        RequestError: a setting is wrong.
+        RequestError: a setting is wrong, or the run needs more memory than there is.
 
     """
+    machine = machine or this_machine()
     os.environ.pop("SLURM_NTASKS", None)  # or Lightning would look for the ranks, which a run starts itself, in SLURM
     parts = components_of(settings)
-    task = build_task(settings, parts)
+    task = build_task(settings, parts, machine)
     check_trainer(settings["trainer"], task.splits.batch_size)
     _check_callbacks(parts)
+    check_run(settings, task, parts["cell"].cls, size_of(settings, task, parts, machine), machine)
     trainer = {key: value for key, value in settings["trainer"].items() if key != "max_time"}
     return RunPlan(
         folder=folder,
@@ -46,7 +55,7 @@ def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console) -> Ru
         facts=settings["run"],
         seed=settings["seed"],
         task=task,
-        model=lambda: build_model(settings, task, parts),
+        model=lambda: build_model(settings, task, parts, machine),
         optimizer=parts["optimizer"].make({**settings["optimizer"], "_partial_": True}),
         trainer=parts["trainer"].make({**trainer, "_partial_": True}),
         loggers=parts["logger"].make(settings["logger"]),
