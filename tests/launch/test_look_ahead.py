@@ -65,7 +65,7 @@ def test_hydra_composes_each_set_of_choices_once(monkeypatch):
 def test_a_value_for_a_key_that_does_not_exist_is_refused_as_hydra_refuses_it(longlag):
     said = longlag("train", "-m", "task.TT=1,2")
     assert said.code == 2
-    assert said.err == "longlag: no key 'task.TT'; did you mean task.T or task?\n"
+    assert said.err == "longlag: no key 'task.TT'; did you mean task.T?\n"
 
 
 def test_what_a_setting_refers_to_is_that_of_each_job(longlag, tiny):

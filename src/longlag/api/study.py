@@ -177,9 +177,16 @@ def _records(folder: Path, alone: bool, warn: Warn) -> list[RunRecord]:
         return []
     try:
         record = read_run(folder)
+        if record is None and alone and _holds_studies(folder):
+            raise RequestError(f"{folder} holds studies, and no run of its own; {folder}/* names them all")
         return [record] if record is not None else read_study(folder, warn)
     except OSError as error:
         raise RequestError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _holds_studies(folder: Path) -> bool:
+    """Return whether a folder has no run in it, but a folder in it has."""
+    return not any(folder.glob("*/status.json")) and any(folder.glob("*/*/status.json"))
 
 
 def _table(rows: Rows, as_: As) -> Any:

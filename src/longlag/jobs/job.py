@@ -272,8 +272,9 @@ def _try_to_write(path: Path) -> None:
         RequestError: it cannot.
 
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    made: list[Path] = []
     try:
+        made += [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         probe = path / ".probe"
         probe.touch()

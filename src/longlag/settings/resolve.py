@@ -8,6 +8,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from longlag.errors import RequestError
 from longlag.settings.component import Component
+from longlag.settings.messages import unresolved
 from longlag.settings.names import FORMAT
 from longlag.settings.schema import ABOUT_THE_COMMAND, TrainKeys, checked
 
@@ -31,7 +32,7 @@ def resolved_settings(config: DictConfig, choices: Mapping[str, Any], overrides:
     try:
         container: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
-        raise RequestError(str(error).splitlines()[0]) from error
+        raise RequestError(unresolved(error)) from error
     if missing := sorted(_missing(container)):
         raise RequestError(f"no value for {', '.join(missing)}")
     settings = checked(TrainKeys, container)
