@@ -33,7 +33,7 @@ REFUSED = [
     (["train", "cell=rnn", "cell.hidden_size=1000000000000"], "cell.hidden_size=1000000000000 takes about 4,000 GB "),
     (["train", "cell=lru", f"cell.state_size={BEYOND}"], f"cell.state_size={BEYOND} takes more memory than any"),
     (["train", "cell=mlstm", "cell.hidden_size=100000", "cell.heads=1"], "this run takes about "),
-    (["train", "cell=lstm_1997", "cell.hidden_size=10000000"], "a model of 1 layer with cell.hidden_size=10000000 ta"),
+    (["train", "cell=lstm_1997", "cell.hidden_size=10000000"], "a model of 1 layer with cell.hidden_size=10000000"),
     (["train", "--dry-run", "-m", f"task.T=60,{BEYOND}"], "task.T: a sequence takes about "),
     (["train", "-m", "hydra/launcher=slurm", f"task.T=60,{BEYOND}"], "task.T: a sequence takes about 4e+14 GB of mem"),
     (["train", "task=noise_free_lag", "task.T=2000000"], "task: T must be at most 1048576 (each symbol has an input "),
@@ -47,9 +47,11 @@ REFUSED = [
     (["show", f"task.T={BEYOND}"], "task.T: a sequence takes about "),
     (["show", "task.T=1000000000"], "task: a draw of 256 train sequences of 1000000000 steps takes"),
     (["check", f"cell.hidden_size={BEYOND}"], f"cell.hidden_size={BEYOND} takes about "),
-    (["check", "cell=gru", "cell.hidden_size=10000000"], "a model of 1 layer with cell.hidden_size=10000000 takes "),
+    (["check", "cell=gru", "cell.hidden_size=10000000"], "a model of 1 layer with cell.hidden_size=10000000"),
     (["bench", "cell=lstm", f"H={10**18}"], f"cell.hidden_size={10**18} takes about "),
-    (["bench", "cell=lstm", "H=10000000"], "a model of 1 layer with cell.hidden_size=10000000 takes "),
+    (["bench", "cell=lstm", "H=4", f"B={10**17}"], f"lstm H=4 B={10**17} T=100 R=1 takes about 8e+10 GB of memory"),
+    (["bench", "cell=lstm", "H=4", f"R=1,{10**12}"], f"lstm H=4 B=32 T=100 R={10**12} takes about "),
+    (["bench", "cell=lstm", "H=10000000"], "a model of 1 layer with cell.hidden_size=10000000"),
 ]  # fmt: skip
 
 

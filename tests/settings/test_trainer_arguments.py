@@ -8,6 +8,7 @@ import torch
 from lightning import Trainer
 from printed import runs
 
+from longlag.runs.metrics_csv import read_metrics
 from longlag.settings.trainer_arguments import HONOURED, REFUSED
 from longlag.training.run_plan import _FIXED
 
@@ -118,6 +119,38 @@ def test_an_argument_that_is_honoured_acts(seen, argument, there, plain):
     assert there not in without
     assert there in with_it
     assert plain == "" or (plain in without and plain not in with_it)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "norms"),
+    [
+        ((), None),
+        (("trainer.gradient_clip_val=1e-4",), 1e-4),
+        (("trainer.gradient_clip_val=1e-5", "trainer.gradient_clip_algorithm=value"), 1e-5),
+    ],
+)
+def test_gradients_are_clipped_as_asked(longlag, tiny, arguments, norms):
+    assert longlag("train", *tiny, "trainer.log_every_n_steps=1", *arguments).code == 0
+    (run,) = runs()
+    rows = [row for row in read_metrics(run.folder.metrics).values() if "train/grad_norm" in row]
+    assert len(rows) == 6, "the cadence of logging"
+    for row in rows:
+        before, after = row["train/grad_norm"], row["train/grad_norm_clipped"]
+        if norms is None:
+            assert after == before
+        elif "trainer.gradient_clip_algorithm=value" in arguments:
+            assert norms <= after < before
+            assert after <= norms * run.summary["parameters"] ** 0.5 * 1.001
+        else:
+            assert after == pytest.approx(norms, rel=1e-2)
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("64-true", torch.float64), ("32-true", torch.float32)])
+def test_the_weights_have_the_precision_that_was_asked_for(longlag, tiny, precision, dtype):
+    assert longlag("train", *tiny, f"trainer.precision={precision}").code == 0
+    (run,) = runs()
+    stored = torch.load(run.folder.last_checkpoint, weights_only=True)["state_dict"]
+    assert {values.dtype for values in stored.values()} == {dtype}
 
 
 def test_a_profiler_tells_its_figures_in_the_log_and_leaves_the_run_in_its_folder(longlag, tiny):

@@ -152,7 +152,7 @@ def check_model(
     if first is None or above is None:
         raise RequestError(f"cell.{name}={cell[name]} takes more memory than any machine has")
     size = Size(*(a + (layers - 1) * b for a, b in ((first.parameters, above.parameters), (first.state, above.state))))
-    what = f"a model of {layers} layer{'s' if layers > 1 else ''} with cell.{name}={cell[name]}"
+    what = f"a model of {layers} layer{'s' if layers > 1 else ''} with cell.{name}={cell[name]} and {input_size} inputs"
     check_fits(what, size.parameters * _FLOAT, machine.memory)
     return size
 
