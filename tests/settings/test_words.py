@@ -53,6 +53,8 @@ SWEEPS = [
     (["experiment=easy/latch,search_forget_bias"], "experiment=search_forget_bias has a grid of its own, "),
 ]  # fmt: skip
 HINTS = [
+    (["experiment=demo"], "experiment=demo is a grid; longlag train -m runs it"),
+    (["experiment=search_forget_bias", "--dry-run"], "experiment=search_forget_bias is a grid; longlag train -m runs"),
     (["seed=${nope}"], "seed: Interpolation key 'nope' not found"),
     (["-m", "seed=${nope},1"], "seed: Interpolation key 'nope' not found"),
     (["task.T=${oc.env:NOPE_NO}"], "task.T: KeyError raised while resolving interpolation: \"Environment variable 'N"),

@@ -76,6 +76,8 @@ class Job:
         """
         if hydra.job.chdir:
             raise RequestError("hydra.job.chdir must be false: the folder of a run follows from its settings")
+        if hydra.mode == RunMode.RUN and hydra.sweeper.get("params"):
+            raise RequestError(f"experiment={hydra.runtime.choices['experiment']} is a grid; longlag train -m runs it")
         if config.get("resume") is not None:
             job = cls._resumed(RunFolder(Path(str(config.resume))), list(overrides))
         else:
