@@ -5,7 +5,17 @@ import math
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Splits, check_integer, check_number, check_switch, distinct, one_hot
+from longlag.task import (
+    Batch,
+    ClassificationTask,
+    Splits,
+    check_channels,
+    check_integer,
+    check_number,
+    check_switch,
+    distinct,
+    one_hot,
+)
 
 
 class AssociativeRecall(ClassificationTask):
@@ -61,6 +71,7 @@ class AssociativeRecall(ClassificationTask):
         check_integer("pairs", pairs, 1)
         check_integer("T", T, 4 * pairs, f"{pairs} pairs, and every second step for each of their keys")
         check_integer("vocabulary", vocabulary, 2 * pairs + 2, f"a blank, {pairs} keys, {pairs + 1} values")
+        check_channels("vocabulary", vocabulary)
         check_number("power", power, 0, 1, above=True)
         check_switch("fillers", fillers)
         super().__init__(T, splits)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Splits, StreamTask, check_integer, joined, one_hot
+from longlag.task import Batch, Split, Splits, StreamTask, check_integer, joined, one_hot
 
 from .embedded_reber import ALPHABET, SHORTEST, EmbeddedGrammar
 
@@ -69,6 +69,10 @@ class ContinualEmbeddedReber(StreamTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` streams for validation or test; they are longer."""
         return self._streams(n, self.eval_symbols, generator)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return self.eval_symbols if split in ("val", "test") else self.symbols
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether every answer of every validation stream is right."""

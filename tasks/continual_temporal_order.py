@@ -6,7 +6,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Splits, StreamTask, check_integer, joined, one_hot
+from longlag.task import Batch, Split, Splits, StreamTask, check_integer, joined, one_hot
 
 from .temporal_order import ALPHABET, draw_orders
 
@@ -66,6 +66,10 @@ class ContinualTemporalOrder(StreamTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` streams for validation or test; they are longer."""
         return self._streams(n, self.eval_sequences, generator)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return self.T * (self.eval_sequences if split in ("val", "test") else self.sequences)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether every answer of every validation stream is right."""

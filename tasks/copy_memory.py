@@ -5,7 +5,17 @@ import math
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Splits, check_integer, check_switch, integers, one_hot
+from longlag.task import (
+    Batch,
+    ClassificationTask,
+    Split,
+    Splits,
+    check_channels,
+    check_integer,
+    check_switch,
+    integers,
+    one_hot,
+)
 
 
 class CopyMemory(ClassificationTask):
@@ -55,6 +65,7 @@ class CopyMemory(ClassificationTask):
         check_integer("T", T, 1, "the delimiter")
         check_integer("length", length, 1)
         check_integer("symbols", symbols, 2)
+        check_channels("symbols", symbols)
         check_switch("variable_gap", variable_gap)
         super().__init__(T, splits)
         self.length = length
@@ -68,6 +79,10 @@ class CopyMemory(ClassificationTask):
         self.chance_accuracy = 1 / symbols
         self.chance_loss = -(1 - asked) * math.log(1 - asked) - asked * math.log(asked / symbols)
         self.memoryless_loss = asked * math.log(symbols)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return (1 if self.variable_gap else self.T) + 2 * self.length
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer, check_number, one_hot, valid_steps
+from longlag.task import Batch, LogisticTask, Splits, check_channels, check_integer, check_number, one_hot, valid_steps
 
 
 class DistractorLag(LogisticTask):
@@ -60,6 +60,7 @@ class DistractorLag(LogisticTask):
         super().__init__(T, splits)
         self.p = T if p is None else p
         self.trigger_probability = trigger_probability
+        check_channels("T" if p is None else "p", self.p)
         self.input_size = self.p + 4
         self.alphabet = (*(f"a{k}" for k in range(1, self.p + 1)), "e", "b", "x", "y")
 

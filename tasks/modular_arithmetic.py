@@ -3,7 +3,17 @@
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Metric, Splits, check_integer, integers, one_hot
+from longlag.task import (
+    Batch,
+    ClassificationTask,
+    Metric,
+    Split,
+    Splits,
+    check_channels,
+    check_integer,
+    integers,
+    one_hot,
+)
 
 SHORTEST = 3
 OPERATORS = ("+", "−", "×")
@@ -46,6 +56,7 @@ class ModularArithmetic(ClassificationTask):
         longest = max(256, 2 * T) if longest is None else longest
         check_integer("longest", longest, T + 1, "above T, where training ends")
         check_integer("modulus", modulus, 2)
+        check_channels("modulus", modulus)
         super().__init__(T, splits)
         self.longest = longest
         self.modulus = self.output_size = modulus
@@ -63,6 +74,10 @@ class ModularArithmetic(ClassificationTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences for validation or test; they are longer."""
         return self._between(self.T, self.longest, n, generator)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of a sequence in the mean: the longest one has more."""
+        return (self.T + self.longest if split in ("val", "test") else SHORTEST + self.T) // 2
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc`` and ``scaled_acc``."""

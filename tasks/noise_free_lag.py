@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer, one_hot
+from longlag.task import Batch, LogisticTask, Splits, check_channels, check_integer, one_hot
 
 
 class NoiseFreeLag(LogisticTask):
@@ -42,6 +42,7 @@ class NoiseFreeLag(LogisticTask):
 
     def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
         check_integer("T", T, 2, "at least one symbol between the first and the last")
+        check_channels("T", T)
         super().__init__(T, splits)
         self.input_size = self.output_size = T + 1
         self.alphabet = self.answers = (*(f"a{k}" for k in range(1, T)), "x", "y")

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Metric, Splits, check_integer, integers, one_hot
+from longlag.task import Batch, ClassificationTask, Metric, Split, Splits, check_integer, integers, one_hot
 
 SHORTEST = 3
 
@@ -60,6 +60,10 @@ class Parity(ClassificationTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences for validation or test; they are longer."""
         return self._between(self.T, self.longest, n, generator)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of a sequence in the mean: the longest one has more."""
+        return (self.T + self.longest if split in ("val", "test") else SHORTEST + self.T) // 2
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc`` and ``scaled_acc``."""

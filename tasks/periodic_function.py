@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Splits, StreamTask, check_integer, check_number
+from longlag.task import Batch, Split, Splits, StreamTask, check_integer, check_number
 
 
 class PeriodicFunction(StreamTask):
@@ -80,6 +80,10 @@ class PeriodicFunction(StreamTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Return ``n`` times the stream for validation or test, which is longer."""
         return self._stream(n, self.eval_periods)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return self.T * (self.eval_periods if split in ("val", "test") else self.periods)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether every answer of the validation stream is right."""

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, ClassificationTask, Splits, check_integer, distinct, one_hot
+from longlag.task import Batch, ClassificationTask, Split, Splits, check_channels, check_integer, distinct, one_hot
 
 
 class SelectiveCopy(ClassificationTask):
@@ -45,6 +45,7 @@ class SelectiveCopy(ClassificationTask):
         check_integer("tokens", tokens, 1)
         check_integer("T", T, tokens, f"a step for each of the {tokens} tokens")
         check_integer("vocabulary", vocabulary, 4, "two symbols, a blank and a marker")
+        check_channels("vocabulary", vocabulary)
         super().__init__(T, splits)
         self.tokens = tokens
         self.input_size, self.output_size = vocabulary, vocabulary - 2
@@ -52,6 +53,10 @@ class SelectiveCopy(ClassificationTask):
         self.alphabet = (*self.answers, "·", ":")
         self.chance_accuracy = 1 / self.output_size
         self.chance_loss = math.log(self.output_size)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return self.T + self.tokens
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer
+from longlag.task import Batch, LogisticTask, Split, Splits, check_integer
 
 
 class SpikeDelay(LogisticTask):
@@ -64,6 +64,10 @@ class SpikeDelay(LogisticTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` streams for validation or test, which may be longer."""
         return self._streams(n, self.eval_spikes, generator)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return self.T * (self.eval_spikes if split in ("val", "test") else self.spikes)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether all validation streams are right."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Splits, StreamTask, check_integer, valid_steps
+from longlag.task import Batch, Split, Splits, StreamTask, check_integer, valid_steps
 
 from .spike_delay import draw_spikes
 
@@ -65,6 +65,10 @@ class TimedSpikes(StreamTask):
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` streams for validation or test; they are longer."""
         return self._streams(n, self.eval_spikes, generator)
+
+    def steps(self, split: Split) -> int:
+        """Return the steps of the longest sequence, or fewer."""
+        return self.T * (self.eval_spikes if split in ("val", "test") else self.spikes)
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether every answer of every validation stream is right."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from processes import edited
 
 from longlag.cli.main import main
 
@@ -28,13 +29,16 @@ class Said(NamedTuple):
 
 @pytest.fixture
 def longlag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Said]:
-    """Run ``longlag ARGUMENTS`` in an empty folder, in this process; what the ranks of a run say is caught too."""
+    """Run ``longlag ARGUMENTS`` in an empty folder, in this process; what the ranks of a run say is caught too.
+
+    A later KEY=VALUE takes the place of an earlier one, unless ``as_typed`` is set.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", list(__import__("sys").path))
 
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str, as_typed: bool = False) -> Said:
         capfd.readouterr()
-        code = main(arguments)
+        code = main(arguments if as_typed else edited(arguments))
         said = capfd.readouterr()
         return Said(code, said.out, said.err)
 

@@ -10,6 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def edited(arguments):
+    """A command line in which a later KEY=VALUE takes the place of an earlier one, as who types it again edits it."""
+    kept = {}
+    for argument in arguments:
+        key = argument.lstrip("+~").partition("=")[0] if "=" in argument and not argument.startswith("-") else argument
+        kept[key if key != argument else (argument, len(kept))] = argument
+    return list(kept.values())
+
+
 @contextmanager
 def started(*arguments: str, cwd: Path, background: bool = False) -> Iterator[subprocess.Popen[str]]:
     """Start ``longlag ARGUMENTS`` in a folder; whatever the test does, the process is gone afterwards.
@@ -17,7 +26,7 @@ def started(*arguments: str, cwd: Path, background: bool = False) -> Iterator[su
     As at a terminal, or in the background of a shell, which has SIGINT ignored: wherever the tests themselves run.
     """
     on_interrupt = signal.SIG_IGN if background else signal.default_int_handler
-    command = [sys.executable, "-m", "longlag", *arguments]
+    command = [sys.executable, "-m", "longlag", *edited(arguments)]
     process = subprocess.Popen(
         command,
         cwd=cwd,

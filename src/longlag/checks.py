@@ -7,6 +7,8 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+_MOST_CHANNELS = 2**20
+
 
 def check_integer(name: str, value: Any, at_least: int, why: str = "", at_most: int | None = None) -> None:
     """Check that a setting is an integer within its bounds.
@@ -37,6 +39,17 @@ def check_positive(name: str, value: Any) -> None:
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}")
+
+
+def check_channels(name: str, value: int) -> None:
+    """Check that a setting which says the number of symbols is not beyond all bounds: each has an input channel.
+
+    Raises:
+        ValueError: ``value`` is.
+
+    """
+    if value > _MOST_CHANNELS:
+        raise ValueError(f"{name} must be at most {_MOST_CHANNELS} (each symbol has an input channel), got {value!r}")
 
 
 def check_multiple(name: str, value: int, of: str, divisor: int) -> None:

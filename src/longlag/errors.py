@@ -22,9 +22,11 @@ def near(name: str, known: Iterable[str]) -> list[str]:
     keys = sorted(key for key in known if not key.rsplit(".", 1)[-1].startswith("_"))
     last = name.rsplit(".", 1)[-1]
     same = [key for key in keys if key.rsplit(".", 1)[-1] == last]
-    close = difflib.get_close_matches(name, keys, n=3, cutoff=0.7)
-    leaves = difflib.get_close_matches(last, {key.rsplit(".", 1)[-1] for key in keys}, n=2, cutoff=0.75)
-    return list(dict.fromkeys([*same, *close, *(key for key in keys if key.rsplit(".", 1)[-1] in leaves)]))[:4]
+    top = f"{name.split('.')[0]}."
+    beside = [key for key in keys if key.startswith(top)] or keys  # nothing like cell.blocks is elsewhere than in cell
+    close = difflib.get_close_matches(name, beside, n=3, cutoff=0.7)
+    leaves = difflib.get_close_matches(last, {key.rsplit(".", 1)[-1] for key in beside}, n=2, cutoff=0.75)
+    return list(dict.fromkeys([*same, *close, *(key for key in beside if key.rsplit(".", 1)[-1] in leaves)]))[:4]
 
 
 def place_of(error: BaseException) -> str:

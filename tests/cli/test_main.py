@@ -65,7 +65,7 @@ def test_python_m_longlag():
         ("longlag tr", set(COMMANDS)),
         ("longlag train cell=", {f"cell={path.stem}" for path in (conf_dir() / "cell").glob("*.yaml")}),
         ("longlag train -m task=", {f"task={path.stem}" for path in (conf_dir() / "task").glob("*.yaml")}),
-        ("longlag train trainer.max", {"trainer.max_steps="}),
+        ("longlag train trainer.max", {"trainer.max_steps=", "trainer.max_time="}),
         ("longlag train cell.for", {"cell.forget_bias="}),
         ("longlag train -", {"-m", "--multirun", "--dry-run", "--cfg", "--hydra-help", "-sc"}),
         ("longlag runs outputs/first --", {"-h", "--help", "--json", "--csv"}),

@@ -9,6 +9,7 @@ import time
 import pytest
 from conftest import TINY
 from offline_wandb import merged, read_offline
+from processes import edited
 from studies import make_run
 from wandb_server import serving
 
@@ -33,7 +34,7 @@ def recorded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outputs")
     longlag = [sys.executable, "-m", "longlag", "train"]
     grid = [*TINY, "logger=wandb", f"output_dir={folder}", "study=first", "-m", "seed=0,1"]
-    subprocess.run([*longlag, *grid], cwd=folder, capture_output=True, timeout=120, check=True)
+    subprocess.run([*longlag, *edited(grid)], cwd=folder, capture_output=True, timeout=120, check=True)
     (resumed,) = (folder / "first").glob("*seed1-*")
     further = [f"resume={resumed}", "trainer.max_steps=10"]
     subprocess.run([*longlag, *further], cwd=folder, capture_output=True, timeout=120, check=True)

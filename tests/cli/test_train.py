@@ -90,7 +90,7 @@ def test_overrides_reach_everything(longlag, tiny):
     longlag(
         "train", *tiny, "optimizer=rmsprop", "optimizer.alpha=0.5", "task.splits.val_size=32", "task/splits=endless",
         "trainer.gradient_clip_val=0.5", "trainer.gradient_clip_algorithm=value", "probe.size=3",
-        "+trainer.fast_dev_run=false",
+        "+trainer.detect_anomaly=true",
     )  # fmt: skip
     config = runs()[0].config
     assert config["optimizer"]["alpha"] == 0.5
@@ -98,7 +98,7 @@ def test_overrides_reach_everything(longlag, tiny):
     assert config["task"]["splits"]["train_size"] is None
     assert config["trainer"]["gradient_clip_algorithm"] == "value"
     assert config["probe"]["size"] == 3
-    assert config["trainer"]["fast_dev_run"] is False
+    assert config["trainer"]["detect_anomaly"] is True
 
 
 def test_cfg_job_shows_the_settings_and_runs_nothing(longlag, tiny, tmp_path):

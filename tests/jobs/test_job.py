@@ -180,7 +180,10 @@ def test_a_grid_with_a_run_that_fails_goes_on_and_says_what_is_missing(longlag, 
     last = said.out.splitlines()[-3:]
     assert last[0] == "not ended: 1 of 3 runs"
     log = found[2].folder.log
-    assert last[1] == f"  {found[2].folder.path.name}: failed: RuntimeError: not in the mood (moody.py, line 14); see {log}"
+    assert (
+        last[1]
+        == f"  {found[2].folder.path.name}: failed: RuntimeError: not in the mood (moody.py, line 14); see {log}"
+    )
     assert "Traceback" in log.read_text()
     assert last[2].startswith("this goes on with them: longlag train -m task.T=8 ")
     again = longlag(*shlex.split(last[2].removeprefix("this goes on with them: "))[1:])
@@ -306,7 +309,7 @@ def test_resume_has_no_rule_of_its_own(longlag, tiny):
 def test_a_grid_over_the_budget_is_refused(longlag, tiny):
     said = longlag("train", "-m", *tiny, "trainer.max_steps=4,6")
     assert said.code == 2
-    assert "a grid over trainer.max_steps or stop_when_solved: its jobs are one run" in said.err
+    assert "a grid over trainer.max_steps, trainer.max_time or stop_when_solved: its jobs are one run" in said.err
     assert not runs_exist()
 
 

@@ -18,7 +18,8 @@ def test_runs_of_one_setting_differ_in_the_seed_alone():
 
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [(s, True) for s in ("solved", "done", "diverged")] + [(s, False) for s in ("running", "failed", "interrupted")],
+    [(s, True) for s in ("solved", "done", "diverged")]
+    + [(s, False) for s in ("running", "failed", "interrupted", "paused")],
 )
 def test_a_run_counts_that_has_ended_with_an_outcome(state, expected):
     record = run(state=state).record

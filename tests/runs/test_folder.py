@@ -58,7 +58,9 @@ def test_a_study_is_its_runs_without_those_set_aside(tmp_path):
 
 
 def test_an_unknown_state_is_refused():
-    with pytest.raises(ValueError, match="state must be one of running, solved, done, diverged, failed, interrupted"):
+    with pytest.raises(
+        ValueError, match="state must be one of running, solved, done, diverged, failed, interrupted, paused"
+    ):
         Status("asleep")
 
 

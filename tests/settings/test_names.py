@@ -10,7 +10,8 @@ from longlag.settings.names import apart_from_seed, folder_name, identity, setti
     "watching",
     [
         "logger=csv", "probe=none", "probe.size=4", "trainer.log_every_n_steps=7", "trainer.max_steps=5",
-        "+trainer.max_time=00:01:00:00", "stop_when_solved=false", "study=other",
+        "trainer.max_time=00:01:00:00", "stop_when_solved=false", "study=other",
+        "+trainer.profiler=simple", "+trainer.detect_anomaly=true",
     ],
 )  # fmt: skip
 def test_watching_and_the_budget_are_no_part_of_what_a_run_is(watching):
@@ -22,7 +23,8 @@ def test_watching_and_the_budget_are_no_part_of_what_a_run_is(watching):
     [
         "seed=1", "cell.hidden_size=33", "optimizer=sgd", "optimizer.lr=0.1", "task.T=61", "engine=eager",
         "trainer.precision=64-true", "trainer.val_check_interval=10", "+trainer.gradient_clip_val=1", "model.layers=2",
-        "task.splits.val_size=10", "task/splits=endless", "+callbacks.x._target_=lightning.pytorch.callbacks.Timer",
+        "task.splits.val_size=10", "task/splits=endless",
+        "+callbacks.x._target_=lightning.pytorch.callbacks.EarlyStopping",
         "init=chrono", "cell._target_=longlag.cells.PeepholeLSTMCell",
     ],
 )  # fmt: skip

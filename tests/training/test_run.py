@@ -1,6 +1,7 @@
 import json
 import re
 import signal
+from functools import partial
 
 import pytest
 import torch
@@ -346,7 +347,8 @@ def test_a_finished_run_that_is_resumed_without_more_to_do_keeps_its_figures(pla
 
 
 def test_an_endless_stream_goes_on_from_epoch_to_epoch(plan):
-    made = plan("task/splits=endless", "+trainer.limit_train_batches=2", "trainer.log_every_n_steps=1")
+    made = plan("task/splits=endless", "trainer.log_every_n_steps=1")
+    object.__setattr__(made, "trainer", partial(made.trainer, limit_train_batches=2))
     drawn, train_batch = [], made.task.train_batch
     made.task.train_batch = lambda k: drawn.append(k) or train_batch(k)
     assert train_run(made).state == "done"

@@ -179,7 +179,11 @@ def _records(folder: Path, alone: bool, warn: Warn) -> list[RunRecord]:
         warn(f"{folder} is no folder")
         return []
     try:
-        return [whole_run(folder)] if has_run(folder) else read_study(folder, warn)
+        if has_run(folder):
+            return [whole_run(folder)]
+        if alone and _holds_studies(folder):
+            raise RequestError(f"{folder} holds studies, and no run of its own; {folder}/* names them all")
+        return read_study(folder, warn)
     except DamagedRunError as error:
         if alone:
             raise
@@ -187,6 +191,11 @@ def _records(folder: Path, alone: bool, warn: Warn) -> list[RunRecord]:
         return []
     except OSError as error:
         raise RequestError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def _holds_studies(folder: Path) -> bool:
+    """Return whether a folder has no run in it, but a folder in it has."""
+    return not any(folder.glob("*/status.json")) and any(folder.glob("*/*/status.json"))
 
 
 def _table(rows: Rows, as_: As) -> Any:

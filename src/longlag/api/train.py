@@ -20,7 +20,8 @@ def train(
 
     A run that is there already is not trained again: it is returned as it is, and it goes on where it was cut or where
     ``trainer.max_steps`` is larger now. An error inside of the run does not raise: ``run.status`` then says ``failed``
-    and why. The global random generators are left as they were.
+    and why. It says ``paused`` where ``trainer.max_time`` was over, and the same call goes on. The global random
+    generators are left as they were.
 
     Args:
         settings: as :func:`longlag.compose` returns them, with changes of yours.

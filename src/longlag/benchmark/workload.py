@@ -38,6 +38,11 @@ class Size:
     R: int = 1
     I: int = 2  # noqa: E741 -- the field's name
 
+    @property
+    def least_bytes(self) -> int:
+        """The memory that the sequences, the gradients and the cells as Python objects take, or less."""
+        return self.R * (4 * self.B * (self.T * self.I + self.H) + 2000)
+
     def __str__(self) -> str:
         return f"{self.cell} H={self.H} B={self.B} T={self.T} R={self.R}"
 

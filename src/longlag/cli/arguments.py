@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from longlag.errors import RequestError
+from longlag.settings.words import check_once
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -58,6 +59,7 @@ class Parser(CommandParser):
 
         """
         options = self.parse_intermixed_args(list(arguments))
+        check_once(options.overrides)
         for override in options.overrides:
             key = override.lstrip("+~").split("=")[0].split("@")[0]
             if key.split(".")[0].split("/")[0] not in self.takes:

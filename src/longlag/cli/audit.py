@@ -45,12 +45,17 @@ def run(arguments: Sequence[str]) -> int:
 
     from longlag.audit.audit import Effort, audit
     from longlag.settings.build import build_task
+    from longlag.settings.memory import check_draw, check_fits
 
     tasks = [build_task(each) for each in settings]
     try:
         effort = Effort(options.window, options.steps, options.guesses, options.sequences)
     except ValueError as error:
         raise RequestError(f"--{error}") from error
+    for task in tasks:
+        check_draw(task, "val", min(effort.sequences, task.splits.val_size))
+        if effort.window is not None:
+            check_fits("--window", effort.window * task.input_size * 4)
     errors = Console(stderr=True)
     audits = []
     with errors.status("") as status:  # visible in a terminal only

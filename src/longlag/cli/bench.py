@@ -104,6 +104,7 @@ def _plan(request: BenchRequest, config_dir: str | None) -> "Plan":
     from longlag.benchmark.bench import Plan
     from longlag.benchmark.workload import Size
     from longlag.settings.build import build_cell
+    from longlag.settings.memory import check_fits
 
     if request.device == "cuda" and not torch.cuda.is_available():
         raise RequestError("device=cuda: PyTorch finds no GPU here")
@@ -119,7 +120,9 @@ def _plan(request: BenchRequest, config_dir: str | None) -> "Plan":
     for cell, H in itertools.product(makes, request.H):
         makes[cell](request.I, H)  # report a wrong setting before measuring anything
         for B, T, R in itertools.product(request.B, request.T, request.R):
-            sizes.append((Size(cell, H, B, T, R, request.I), makes[cell]))
+            size = Size(cell, H, B, T, R, request.I)
+            check_fits(str(size), size.least_bytes)
+            sizes.append((size, makes[cell]))
     return Plan(sizes, _contenders(request), request.rounds, threads, request.device, request.seed)
 
 

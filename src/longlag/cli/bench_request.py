@@ -86,10 +86,12 @@ def requested(overrides: Sequence[str]) -> BenchRequest:
 
     """
     from longlag.settings.compose import value_of  # Hydra, which --help does not need
+    from longlag.settings.words import check_once
 
     cells: list[str] = []
     values = {key: getattr(BenchRequest, key) for key in checks_of(BenchRequest)}
     known = ["cell", *values]
+    check_once(overrides)
     for override in overrides:
         key, equals, _ = override.partition("=")
         if key.lstrip("+~").split(".")[0].split("@")[0] == "cell":

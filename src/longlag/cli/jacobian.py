@@ -86,11 +86,13 @@ def _measured(task: "Task", model: "SequenceModel", sequences: int, steps: int |
     """Return the Jacobians and the spectrum of each layer, from the input up.
 
     Raises:
-        RequestError: a layer has no Jacobians.
+        RequestError: a layer has no Jacobians, or the sequences need more memory than there is.
 
     """
+    from longlag.settings.memory import check_draw
     from longlag.spectrum.jacobian import NoJacobianError, spectrum, step_jacobians, taped
 
+    check_draw(task, "probe", sequences)
     probe = task.draw("probe", 0, sequences)
     lengths = probe.lengths if steps is None else probe.lengths.clamp(max=steps)
     layers: list[Layer] = []

@@ -37,11 +37,15 @@ def run(arguments: Sequence[str]) -> int:
     settings = all_settings_of(options.overrides, options.config_dir)
 
     from longlag.settings.build import build_task
+    from longlag.settings.memory import check_draw
     from longlag.show.sequence_tracks import sequence_tracks
     from longlag.show.terminal import print_strip
 
     console = stdout_console(width=120)
-    for each, task in [(each, build_task(each)) for each in settings]:
+    tasks = [build_task(each) for each in settings]
+    for task in tasks:
+        check_draw(task, "train", task.splits.train_size or task.splits.batch_size)
+    for each, task in zip(settings, tasks, strict=True):
         title = f"{each['run']['task']}, T={task.T}"
         sequences = sequence_tracks(task, task.train_batch(0).select(slice(options.n)))
         if options.png is not None:

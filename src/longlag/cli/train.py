@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,9 +21,10 @@ from rich.console import Console
 from longlag.errors import RequestError
 from longlag.launch.session import begin, session
 from longlag.runs.provenance import COMMAND
-from longlag.settings.compose import conf_dir, known_keys
-from longlag.settings.hydra_flags import flags_first
+from longlag.settings.compose import conf_dir, conf_dirs, known_keys
+from longlag.settings.hydra_flags import divided
 from longlag.settings.messages import explained
+from longlag.settings.words import check_choices, check_once
 from longlag.terminal import leave_closed_terminal, print_line, stdout_console
 
 if TYPE_CHECKING:
@@ -42,7 +44,10 @@ def run(arguments: Sequence[str]) -> int:
     typed = [argument for argument in arguments if argument != "--dry-run"]
     command = {COMMAND: shlex.join(["longlag", "train", *arguments])}  # for the status of each run, wherever it runs
     try:
-        with env_override(command), _as_hydra_sees_it(flags_first(typed)), _ends_as_interrupts(), current.closing:
+        flags, words = divided(typed)
+        check_once(words, "-m")
+        check_choices(words, conf_dirs(_config_dir(flags)), "-m")
+        with env_override(command), _as_hydra_sees_it([*flags, *words]), _ends_as_interrupts(), current.closing:
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
         current.best = None if current.study is None else _best(current.study)
     except RequestError:
@@ -59,6 +64,16 @@ def run(arguments: Sequence[str]) -> int:
     if current.refused is not None:
         raise current.refused
     return _report(typed)
+
+
+def _config_dir(flags: Sequence[str]) -> str | None:
+    """Return the folder with more YAML files, if the flags name one."""
+    found = None
+    for flag, following in pairwise([*flags, ""]):
+        name, equals, value = flag.partition("=")
+        if name in ("-cd", "--config-dir"):
+            found = value if equals else following
+    return found
 
 
 def _job(config: DictConfig) -> float | None:

@@ -19,6 +19,7 @@ from longlag.jobs.ranks import telling, train_on_ranks
 from longlag.runs import DamagedRunError, RunFolder, Status
 from longlag.runs.claim import Claim, HeldError
 from longlag.settings.environment import resolved, values_of, with_names
+from longlag.settings.memory import ANY_MACHINE, Machine
 from longlag.settings.messages import keys_of
 from longlag.settings.names import folder_name
 from longlag.settings.plan import build_parts, plan_of
@@ -31,6 +32,8 @@ from longlag.training.run import train_parts
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import RunPlan
 
+_CLUSTERS = ("slurm", "ray")  # the launchers that run jobs on machines of which this one knows nothing
+
 
 @dataclass(frozen=True)
 class Job:
@@ -40,12 +43,14 @@ class Job:
         settings: of the run, plain; environment variables by their names.
         folder: of the run.
         fresh: whether a run that is already in the folder is set aside.
+        machine: where it is going to run; ``None`` for this machine.
 
     """
 
     settings: dict[str, Any]
     folder: RunFolder
     fresh: bool = False
+    machine: Machine | None = None
 
     @property
     def values(self) -> dict[str, Any]:
@@ -65,9 +70,10 @@ class Job:
         return steps
 
     @property
-    def budget(self) -> tuple[int, bool]:
-        """How far its run goes: the most steps, and whether a run ends when it is solved."""
-        return self.max_steps, self.values["stop_when_solved"]
+    def budget(self) -> tuple[int, str, bool]:
+        """How far its run goes: the most steps, the most time, and whether a run ends when it is solved."""
+        values = self.values
+        return self.max_steps, str(values["trainer"].get("max_time")), values["stop_when_solved"]
 
     @classmethod
     def composed(cls, config: DictConfig, hydra: HydraConf, overrides: Sequence[str]) -> "Job":
@@ -79,6 +85,8 @@ class Job:
         """
         if hydra.job.chdir:
             raise RequestError("hydra.job.chdir must be false: the folder of a run follows from its settings")
+        if hydra.mode == RunMode.RUN and hydra.sweeper.get("params"):
+            raise RequestError(f"experiment={hydra.runtime.choices['experiment']} is a grid; longlag train -m runs it")
         if config.get("resume") is not None:
             trust = check_switch("trust", config.trust)
             job = cls._resumed(RunFolder(Path(str(config.resume))), list(overrides), trust)
@@ -86,6 +94,8 @@ class Job:
             settings = resolved_settings(config, hydra.runtime.choices, overrides)
             path = Path(str(config.output_dir)) / settings["study"] / folder_name(values_of(settings))
             job = cls(settings, RunFolder(path), fresh=config.fresh)
+        if hydra.mode != RunMode.RUN and hydra.runtime.choices["hydra/launcher"] in _CLUSTERS:
+            job = replace(job, machine=ANY_MACHINE)
         if job.nodes != 1 and (hydra.mode == RunMode.RUN or hydra.runtime.choices["hydra/launcher"] != "slurm"):
             raise RequestError(f"trainer.num_nodes must be 1 without -m and hydra/launcher=slurm, got {job.nodes!r}")
         return job
@@ -104,6 +114,8 @@ class Job:
             raise RequestError(f"resume: {error}") from error
         trusted_values(config, folder.path, None if trust else "say trust=true")
         stored = OmegaConf.create(config)
+        if "trainer" in stored and "max_time" not in stored.trainer:  # of a version without it
+            stored.trainer.max_time = None
         known = keys_of(stored)
         for override in overrides:
             key, _, value = override.lstrip("+").partition("=")
@@ -120,18 +132,19 @@ class Job:
         values, names = resolved(stored)
         return cls(with_names(checked_run(values), names), folder)
 
-    def plan(self, console: Console | None = None, place: str = "") -> RunPlan:
+    def plan(self, console: Console | None = None, place: str = "", machine: Machine | None = None) -> RunPlan:
         """Return the plan of the run.
 
         Args:
             console: where its progress is drawn, if anywhere.
             place: the job's place in the grid, for the progress bar.
+            machine: where it is going to run; this machine by default.
 
         Raises:
-            RequestError: a setting is wrong.
+            RequestError: a setting is wrong, or the run needs more memory than there is.
 
         """
-        return replace(plan_of(self.settings, self.folder, console or Console(quiet=True)), place=place)
+        return replace(plan_of(self.settings, self.folder, console or Console(quiet=True), machine), place=place)
 
     def build(self) -> RunParts:
         """Build every part of the run without running it.
@@ -140,7 +153,7 @@ class Job:
             RequestError: a part cannot be built, or the folder cannot be written to.
 
         """
-        parts = build_parts(self.plan())
+        parts = build_parts(self.plan(machine=self.machine))
         try_to_write(self.folder.path)
         return parts
 

@@ -65,8 +65,9 @@ def try_to_write(path: Path) -> None:
         RequestError: it cannot.
 
     """
-    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    made: list[Path] = []
     try:
+        made += [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path, prefix=".probe.").close()
     except OSError as error:

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     if _TELL in os.environ:
         plan = telling(plan, int(os.environ[_TELL]))
     status = train_run(plan)
-    return 0 if status.finished else 1
+    return 0 if status.finished or status.state == "paused" else 1
 
 
 def telling(plan: RunPlan, descriptor: int) -> RunPlan:

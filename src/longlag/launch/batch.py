@@ -77,7 +77,7 @@ class Batch:
                 self.say(f"{place}the same run as one before in this grid: {job.folder.path.name}")
                 self._end(number, "repeated", objective(job.folder))
                 return None
-            plan = job.plan()
+            plan = job.plan(machine=job.machine)
             if job.next_action().kind == "skip":
                 self.say(f"{place}{plan.title}: {job.ran_already(plan)}")
                 self._end(number, "skipped", objective(job.folder))

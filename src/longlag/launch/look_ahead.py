@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import hydra
@@ -49,7 +50,7 @@ class LookAhead(Callback):
             request_error = (
                 error
                 if isinstance(error, RequestError)
-                else explained(error, known_keys([*config.hydra.overrides.hydra, *_typed(config)]))
+                else explained(error, known_keys([*_typed(config, "hydra"), *_typed(config)]))
             )
             current.refused = request_error or RequestError(f"{type(error).__name__}: {error}")
             raise SystemExit(2) from error
@@ -89,10 +90,14 @@ def _check_grid(config: DictConfig, current: Session) -> None:
     assert current.composer is not None
     current.rehearsal = Rehearsal(keep=_runs_here(launcher) and not current.dry)
     planned: dict[Any, Job] = {}
+    checked = None
     with Console(stderr=True).status("looking ahead") as status:  # visible in a terminal only
         for number, overrides in enumerate(jobs, start=1):
             status.update(f"looking ahead: job {number} of {len(jobs)}")
             settings, hydra_node = current.composer.settings_and_hydra(overrides)
+            if hydra_node is not checked:
+                _check_same_sweep(config, hydra_node, overrides)
+                checked = hydra_node
             if settings.get("resume") is not None:
                 raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
             job = Job.composed(settings, hydra_node, overrides)
@@ -107,6 +112,30 @@ def _check_grid(config: DictConfig, current: Session) -> None:
         print_forecast(list(planned.values()))
 
 
+def _check_same_sweep(command: DictConfig, job: Any, overrides: Sequence[str]) -> None:
+    """Check that no choice of a job, such as an experiment, brings a grid, a sweeper or a launcher of its own.
+
+    Hydra reads these from the command alone, so those of a choice in a grid would be lost.
+
+    Args:
+        command: the configuration of the command.
+        job: Hydra's node in that of the job.
+        overrides: of the job.
+
+    Raises:
+        RequestError: one does.
+
+    """
+    for part in ("sweeper", "launcher"):
+        if OmegaConf.to_container(job[part]) != OmegaConf.to_container(command.hydra[part]):  # unresolved
+            own = "grid" if part == "sweeper" else part
+            among = [line for line in overrides if line.startswith("experiment=")] or overrides
+            raise RequestError(
+                f"{among[0]} has a {own} of its own, which is lost in a grid over several choices;"
+                f" type one command for each: longlag train -m {among[0]}"
+            )
+
+
 def _check_budget(job: "Job", other: "Job | None") -> None:
     """Check that a job does not ask for the run of another job with another budget.
 
@@ -116,8 +145,8 @@ def _check_budget(job: "Job", other: "Job | None") -> None:
     """
     if other is not None and other.budget != job.budget:
         raise RequestError(
-            "a grid over trainer.max_steps or stop_when_solved: its jobs are one run, which they take further or"
-            " less far; give one value (a larger one goes on with the runs that are there)"
+            "a grid over trainer.max_steps, trainer.max_time or stop_when_solved: its jobs are one run, which they take"
+            " further or less far; give one value (a larger one goes on with the runs that are there)"
         )
 
 
@@ -161,7 +190,7 @@ def _params(config: DictConfig) -> list[str]:
     return [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
 
 
-def _typed(config: DictConfig) -> list[str]:
+def _typed(config: DictConfig, of: str = "task") -> list[str]:
     """Return the overrides as typed: an interpolation, such as ``${seed}``, has another value in each job."""
-    typed: list[str] = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)  # type: ignore[assignment]
+    typed: list[str] = OmegaConf.to_container(config.hydra.overrides[of], resolve=False)  # type: ignore[assignment]
     return typed

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from longlag.runs.schema import Count, ProcessId
 
-State = Literal["running", "solved", "done", "diverged", "failed", "interrupted"]
+State = Literal["running", "solved", "done", "diverged", "failed", "interrupted", "paused"]
 
 #: The states of a run that has nothing left to do. ``done``: it used all its steps and is not solved.
 FINISHED: frozenset[State] = frozenset({"solved", "done", "diverged"})
@@ -55,7 +55,8 @@ class Status:
     """The content of ``status.json``: the state of a run, and the facts that one needs to trust its numbers.
 
     Args:
-        state: the state; of a run that has ended, how it ended.
+        state: the state; of a run that has ended, how it ended. ``paused``: its time budget is used, and the same
+            command goes on with it.
         reason: the reason, where there is more to say.
         step: the optimizer steps taken.
         started: the time of the start, UTC.

@@ -8,6 +8,7 @@ from longlag.errors import RequestError
 from longlag.model import SequenceModel
 from longlag.settings.component import Component, named_errors
 from longlag.settings.environment import values_of
+from longlag.settings.memory import Machine, Size, check_lag, check_model
 from longlag.task import Task
 
 #: The arguments of SequenceModel that are no settings of ``model``, and where each value comes from.
@@ -39,33 +40,40 @@ def components_of(settings: Mapping[str, Any]) -> Components:
     return {part: Component.of(part, values) for part, values in parts.items()}
 
 
-def build_task(settings: Mapping[str, Any], components: Components | None = None) -> Task:
+def build_task(
+    settings: Mapping[str, Any], components: Components | None = None, machine: Machine | None = None
+) -> Task:
     """Make the task.
 
     Args:
         settings: the settings of a run.
         components: the parts of the run, if the caller has them, and the values of environment variables too.
+        machine: where the run is trained; this machine by default.
 
     Raises:
         RequestError: a setting is wrong, or the class is not a task.
 
     """
     settings = values_of(settings) if components is None else settings
+    check_lag(settings, machine)
     component = components["task"] if components else Component.of("task", settings["task"])
     task: Task = component.make(settings["task"])
     return task
 
 
-def build_model(settings: Mapping[str, Any], task: Task, components: Components | None = None) -> SequenceModel:
+def build_model(
+    settings: Mapping[str, Any], task: Task, components: Components | None = None, machine: Machine | None = None
+) -> SequenceModel:
     """Make the sequence model; the weights come from torch's global generator, as with plain PyTorch.
 
     Args:
         settings: the settings of a run.
         task: gives the sizes of the inputs and the outputs.
         components: the parts of the run, if the caller has them, and the values of environment variables too.
+        machine: where the model is made; this machine by default.
 
     Raises:
-        RequestError: a setting of the cell, of ``init``, of ``model``, or the engine is wrong.
+        RequestError: a setting of the cell, of ``init``, of ``model``, or the engine is wrong, or the model cannot fit.
 
     """
     settings = values_of(settings) if components is None else settings
@@ -77,6 +85,7 @@ def build_model(settings: Mapping[str, Any], task: Task, components: Components 
         raise RequestError(f"model.{name} is not a setting: {_NOT_OF_THE_MODEL[name]}")
     Component.described("model", SequenceModel, "longlag.model.SequenceModel").check_arguments(options)
     options |= {"output_size": task.output_size, "readout": task.readout, "engine": _engine(settings, components)}
+    size_of(settings, task, components, machine)
     component, start = _cell_and_start(settings, components)
     cells: list[Any] = []
     while len(cells) < layers:
@@ -86,6 +95,19 @@ def build_model(settings: Mapping[str, Any], task: Task, components: Components 
         engine_for(options["engine"], cells[0])
     with named_errors("model"):
         return SequenceModel(cells, **options)
+
+
+def size_of(
+    settings: Mapping[str, Any], task: Task, components: Components | None = None, machine: Machine | None = None
+) -> Size:
+    """Return the size of the layers before they are made; nothing where they are small beside the memory.
+
+    Raises:
+        RequestError: they need more memory than there is, or the cell cannot be imported.
+
+    """
+    cell = components["cell"] if components else Component.of("cell", settings["cell"])
+    return check_model(settings, task.input_size, lambda size: _made_cell(cell, settings["cell"], size), machine)
 
 
 def started_cell(settings: Mapping[str, Any], input_size: int) -> Any:
@@ -108,7 +130,9 @@ def build_cell(settings: Mapping[str, Any], input_size: int) -> Any:
 
     """
     settings = values_of(settings)
-    return _made_cell(Component.of("cell", settings), settings, input_size)
+    component = Component.of("cell", settings)
+    check_model({"cell": settings}, input_size, lambda size: _made_cell(component, settings, size))
+    return _made_cell(component, settings, input_size)
 
 
 def _engine(settings: Mapping[str, Any], components: Components | None) -> str | Engine:

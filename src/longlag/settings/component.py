@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from hydra.utils import instantiate
 from longlag.errors import RequestError, described, near
 from longlag.settings.environment import marked
 from longlag.settings.targets import imported_part
+
+_PUBLIC = ("longlag", "torch", "torchmetrics", "lightning")
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,27 @@ class Component:
         """
         self.check_arguments(settings)
         with named_errors(self.part):
-            return instantiate(marked(settings), _convert_="all")
+            made = instantiate(marked(settings), _convert_="all")
+        if self.target.split(".")[0] in _PUBLIC:  # a class of a reader may make sense of an infinite number
+            _check_finite(self.part, settings)
+        return made
+
+
+def _check_finite(key: str, value: Any) -> None:
+    """Check that no number in the settings of a part is infinite or not a number.
+
+    Raises:
+        RequestError: one is; the message names its key.
+
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RequestError(f"{key} must be a finite number, got {value!r}")
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            _check_finite(f"{key}.{name}", each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _check_finite(key, each)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from longlag.errors import RequestError
-from longlag.settings.messages import explained, keys_of
+from longlag.settings.messages import explained, keys_of, unreadable
 from longlag.settings.resolve import resolved_settings
+from longlag.settings.words import check_choices, is_group
 
 
 @functools.cache
@@ -24,6 +25,11 @@ def conf_dir() -> Path:
     package = Path(__file__).resolve().parents[1]
     packaged = package / "conf"
     return packaged if packaged.is_dir() else package.parents[1] / "conf"
+
+
+def conf_dirs(config_dir: str | None = None) -> list[Path]:
+    """Return the folders of the YAML files, with one of a reader."""
+    return [conf_dir(), *([] if config_dir is None else [Path(config_dir)])]
 
 
 def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict[str, Any]:
@@ -37,6 +43,7 @@ def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict
         RequestError: something in them is wrong.
 
     """
+    check_choices(overrides, conf_dirs(config_dir))
     search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
     try:
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -57,6 +64,7 @@ def all_settings_of(overrides: Sequence[str], config_dir: str | None = None) -> 
         RequestError: something in them is wrong.
 
     """
+    check_choices(overrides, conf_dirs(config_dir))
     try:
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
             jobs = grid(overrides)
@@ -76,7 +84,7 @@ def value_of(override: str) -> Any:
         read = OverridesParser.create().parse_override(override)
         return list(read.sweep_iterator()) if read.is_sweep_override() else read.value()
     except HydraException as error:
-        raise RequestError(f"cannot read {override!r}: {str(error).splitlines()[0]}") from error
+        raise RequestError(unreadable(override, error)) from error
 
 
 def grid(overrides: Sequence[str]) -> list[list[str]]:
@@ -113,7 +121,9 @@ def known_keys(typed: Sequence[str] = ()) -> set[str]:
 
     """
     GlobalHydra.instance().clear()
-    chosen = [one for one in typed if re.fullmatch(r"(experiment|hydra/launcher|hydra/sweeper)=[\w/]+", one)]
+    chosen = [
+        one for one in typed if re.fullmatch(r"([\w/]+)=[\w/]+", one) and is_group(one.partition("=")[0], [conf_dir()])
+    ]
     with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
             keys = keys_of(hydra.compose("train", overrides=chosen, return_hydra_config=True))

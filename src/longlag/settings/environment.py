@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from longlag.errors import RequestError
+from longlag.settings.messages import unresolved
 
 Place = tuple[str | int, ...]
 #: Where a setting stands, such as ("optimizer", "lr") -> its text, such as "${oc.env:LR}".
@@ -100,7 +101,7 @@ def _one_line() -> Iterator[None]:
     try:
         yield
     except OmegaConfBaseException as error:
-        raise RequestError(str(error).splitlines()[0]) from error
+        raise RequestError(unresolved(error)) from error
 
 
 def _texts(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:

@@ -15,21 +15,21 @@ _WITH_VALUE = {
 _WITH_OPTIONAL_VALUE = {"-i", "--info"}
 
 
-def flags_first(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the flags before the overrides, so that any order may be typed.
+def divided(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the flags, with their values, and the words ``KEY=VALUE``: Hydra wants the flags first.
 
     Raises:
         RequestError: a flag does not exist, or lacks its value.
 
     """
     flags: list[str] = []
-    overrides: list[str] = []
+    words: list[str] = []
     rest = list(arguments)
     while rest:
         argument = rest.pop(0)
         flag = argument.split("=", 1)[0]
         if not argument.startswith("-"):
-            overrides.append(argument)
+            words.append(argument)
         elif flag in _SWITCHES:
             flags.append(argument)
         elif flag in _WITH_VALUE:
@@ -46,4 +46,4 @@ def flags_first(arguments: Sequence[str]) -> list[str]:
             candidates = near(flag, _SWITCHES | _WITH_VALUE)
             hint = f"; did you mean {' or '.join(candidates)}?" if candidates else "; longlag train --help shows them"
             raise RequestError(f"no flag {flag}{hint}")
-    return flags + overrides
+    return flags, words

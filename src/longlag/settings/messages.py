@@ -18,7 +18,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from longlag.errors import RequestError, near
 
-_CANNOT_WRITE = {errno.EACCES, errno.EEXIST, errno.ENOENT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS}
+#: The groups whose choice is a class, which may take more arguments than its YAML names.
+_TAKING = ("cell", "task", "optimizer", "init", "logger", "probe")
+_CANNOT_WRITE = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 
 def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
@@ -32,7 +43,7 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
     if isinstance(error, MissingConfigException):
         return RequestError(_missing(error))
     if isinstance(error, OverrideParseException):
-        return RequestError(f"cannot read {error.override!r}: {str(error).splitlines()[0]}")
+        return RequestError(unreadable(str(error.override), error))
     if isinstance(error, ConfigCompositionException | OmegaConfBaseException | InstantiationException):
         return RequestError(_unknown_key(error, known))
     if isinstance(error, ValueError) and str(error).startswith(("Config group override", "Only one of --run")):
@@ -44,6 +55,23 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         return RequestError(f"cannot write to {error.filename}: {error.strerror}")
     return None
+
+
+def unresolved(error: OmegaConfBaseException) -> str:
+    """Return the line about a value that OmegaConf cannot resolve, with its key."""
+    reason = str(error).splitlines()[0]
+    return f"{error.full_key}: {reason}" if error.full_key else reason
+
+
+def unreadable(override: str, error: Exception) -> str:
+    """Return the line about an override that Hydra cannot read."""
+    reason = str(error).splitlines()[0]
+    if (
+        "LexerNoViableAltException" in reason or "token recognition error" in reason
+    ):  # a character that only a quoted value may have
+        key, _, value = override.partition("=")
+        reason = f"""a value with such a character wants quotes, as in '{key}="{value}"'"""
+    return f"cannot read {override!r}: {reason}"
 
 
 def keys_of(config: DictConfig) -> set[str]:
@@ -80,6 +108,8 @@ def _unknown_key(error: Exception, known: Iterable[str]) -> str:
         key = quoted.group(1).split("@")[0].split("=")[0]
     elif refused := re.search(r"unexpected keyword argument '(\w+)'.*full_key: (hydra\.\w+)", text, re.DOTALL):
         key = f"{refused.group(2)}.{refused.group(1)}"  # added with a "+"
+    elif isinstance(error, OmegaConfBaseException):
+        return unresolved(error)
     else:
         return text if isinstance(error, InstantiationException) else text.splitlines()[0]
     return f"no key {key!r}{_of_hydra(key, known) if key.startswith('hydra.') else _of_a_run(key, known)}"
@@ -87,11 +117,19 @@ def _unknown_key(error: Exception, known: Iterable[str]) -> str:
 
 def _of_a_run(key: str, known: Iterable[str]) -> str:
     """Return a hint at the key that was probably meant."""
+    group, _, name = key.partition(".")
+    if group == "trainer":
+        from longlag.settings.trainer_arguments import REFUSED  # takes seconds, which --help does not have
+
+        if name in REFUSED:
+            return f"; {REFUSED[name]}"
     candidates = near(key, (name for name in known if not name.startswith("hydra.")))
     if candidates:
         return f"; did you mean {' or '.join(candidates)}?"
-    if key.startswith("trainer."):
+    if group == "trainer":
         return f"; +{key}=… adds an argument of lightning.Trainer"
+    if group in _TAKING and name and "." not in name:
+        return f"; +{key}=… adds an argument of the {group}"
     return "; longlag train --cfg job shows the keys"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 FORMAT = 2
 #: Keys that decide no number of a run: where it writes, what only watches it, and how far it goes.
 _NO_IDENTITY = ("format", "run", "study", "output_dir", "logger", "probe", "metrics", "stop_when_solved")
-_NO_IDENTITY_TRAINER = ("max_steps", "max_time", "log_every_n_steps")
+_NO_IDENTITY_TRAINER = ("max_steps", "max_time", "log_every_n_steps", "profiler", "detect_anomaly")
 _PUBLIC = ("longlag", "torch", "lightning")
 
 
@@ -33,10 +33,10 @@ def folder_name(settings: Mapping[str, Any]) -> str:
 def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that decide the numbers of a run, and nothing else.
 
-    The settings that only watch (``probe``, ``logger``, ``metrics``, the cadence of logging) and the budget
-    (``trainer.max_steps``, ``trainer.max_time``, ``stop_when_solved``) are left out. A class of longlag, torch or
-    lightning counts by its public name and not by its module, so a class that moves leaves every run in its folder; a
-    reader's own class counts by its full path.
+    The settings that only watch (``probe``, ``logger``, ``metrics``, the cadence of logging, the profiler) and the
+    budget (``trainer.max_steps``, ``trainer.max_time``, ``stop_when_solved``) are left out. A class of longlag, torch
+    or lightning counts by its public name and not by its module, so a class that moves leaves every run in its folder;
+    a reader's own class counts by its full path.
     """
     kept = {key: value for key, value in settings.items() if key not in _NO_IDENTITY}
     kept["trainer"] = {key: x for key, x in settings["trainer"].items() if key not in _NO_IDENTITY_TRAINER}

@@ -6,54 +6,65 @@ import importlib.metadata
 import inspect
 import os
 import platform
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lightning import Trainer
+from lightning.pytorch.callbacks import Timer
 from rich.console import Console
 
 from longlag.errors import RequestError
 from longlag.runs import RunFolder
-from longlag.settings.build import build_model, build_task, components_of
+from longlag.settings.build import Components, build_model, build_task, components_of, size_of
 from longlag.settings.component import Component, named_errors
 from longlag.settings.environment import values_of
+from longlag.settings.memory import Machine, check_run, this_machine
 from longlag.settings.names import run_title, setting_title
+from longlag.settings.trainer_arguments import check_trainer
 from longlag.training.run_parts import RunParts
-from longlag.training.run_plan import OWN_ARGUMENTS, RunPlan
+from longlag.training.run_plan import RunPlan
 from longlag.training.split_metrics import check_metric
 from longlag.training.train_log import silenced
 
 _PACKAGES = ("longlag", "torch", "lightning", "hydra-core", "torchmetrics", "wandb")
 
 
-def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console) -> RunPlan:
+def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console, machine: Machine | None = None) -> RunPlan:
     """Make a run's plan from its settings, and read the environment variables that they name.
 
+    Args:
+        settings: of the run.
+        folder: of the run.
+        console: where its progress is drawn.
+        machine: where the run is trained; this machine by default.
+
     Raises:
-        RequestError: a setting is wrong.
+        RequestError: a setting is wrong, or the run needs more memory than there is.
 
     """
+    machine = machine or this_machine()
     os.environ.pop("SLURM_NTASKS", None)  # or Lightning would look for the ranks, which a run starts itself, in SLURM
     values = values_of(settings)
     parts = components_of(values)
-    task = build_task(values, parts)
-    for name in OWN_ARGUMENTS & set(values["trainer"]):
-        raise RequestError(f"trainer.{name} is longlag's own to set (~trainer.{name} leaves it out)")
-    _check_trainer(values["trainer"])
+    task = build_task(values, parts, machine)
+    check_trainer(values["trainer"], task.splits.batch_size)
+    _check_callbacks(parts)
+    check_run(values, task, parts["cell"].cls, size_of(values, task, parts, machine), machine)
+    trainer = {key: value for key, value in values["trainer"].items() if key != "max_time"}
     return RunPlan(
         folder=folder,
         config=settings,
         facts=values["run"],
         seed=values["seed"],
         task=task,
-        model=lambda: build_model(values, task, parts),
+        model=lambda: build_model(values, task, parts, machine),
         optimizer=parts["optimizer"].make({**values["optimizer"], "_partial_": True}),
-        trainer=parts["trainer"].make({**values["trainer"], "_partial_": True}),
+        trainer=parts["trainer"].make({**trainer, "_partial_": True}),
         loggers=parts["logger"].make(values["logger"]),
         probe=parts["probe"].make(values["probe"]) if values["probe"] else None,
         stop_when_solved=values["stop_when_solved"],
         callbacks=[parts[f"callbacks.{name}"].make(each) for name, each in values["callbacks"].items()],
+        max_time=values["trainer"].get("max_time"),
         metrics={name: parts[f"metrics.{name}"].make(each) for name, each in values["metrics"].items()},
         study=values["study"],
         console=console,
@@ -90,27 +101,16 @@ def build_parts(plan: RunPlan) -> RunParts:
     return parts
 
 
-def _check_trainer(settings: Mapping[str, Any]) -> None:
-    """Check the settings that Lightning would fail at, or hang on, in mid-run.
+def _check_callbacks(parts: Components) -> None:
+    """Check that no callback does what a run does itself.
 
     Raises:
-        RequestError: one is wrong.
+        RequestError: one does.
 
     """
-    for name in ("max_steps", "val_check_interval", "log_every_n_steps", "accumulate_grad_batches", "num_nodes"):
-        value = settings.get(name, 1)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise RequestError(f"trainer.{name} must be a positive integer, got {value!r}")
-    accumulated = settings.get("accumulate_grad_batches", 1)
-    if settings.get("val_check_interval", accumulated) % accumulated:
-        raise RequestError(
-            f"trainer.val_check_interval must be a multiple of accumulate_grad_batches={accumulated}, so that no"
-            f" checkpoint falls between two halves of a step; got {settings['val_check_interval']}"
-        )
-    if any(kind in str(settings.get("strategy")) for kind in ("spawn", "fork", "notebook")):
-        raise RequestError(
-            f"trainer.strategy={settings['strategy']}: the ranks are processes of their own; ddp does it"
-        )
+    for part, component in parts.items():
+        if part.startswith("callbacks.") and isinstance(component.cls, type) and issubclass(component.cls, Timer):
+            raise RequestError(f"{part}: a run has a Timer; trainer.max_time=DD:HH:MM:SS ends a run in time")
 
 
 def _check_devices(plan: RunPlan, trainer: Trainer) -> None:

@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 from longlag.errors import RequestError, near
 
+_LONGEST_NAME = 255  # of a folder, in bytes
+
 #: A check: takes the key and the value, and returns the value as the settings hold it, or raises a RequestError.
 Check = Callable[[str, Any], Any]
 
@@ -62,6 +64,9 @@ def check_switch(key: str, value: Any) -> bool:
 def _name(key: str, value: Any) -> str:
     if value in (None, ""):
         raise RequestError(f"{key} must be a name, got {value!r}")
+    for part in str(value).split("/"):
+        if (size := len(part.encode(errors="surrogateescape"))) > _LONGEST_NAME:
+            raise RequestError(f"{key}: the name of a folder has at most {_LONGEST_NAME} bytes, got {size}")
     return str(value)
 
 

@@ -75,6 +75,13 @@ class Task(LightningDataModule, ABC):
         """Draw ``n`` sequences for validation or test: as for training, unless a task validates on longer sequences."""
         return self.sample(n, generator)
 
+    def steps(self, split: Split) -> int:
+        """Return about how many steps the longest sequence of a split has, or fewer; nothing is drawn for it.
+
+        The memory that a run needs follows from it. ``T``, unless a task has longer sequences.
+        """
+        return self.T
+
     @abstractmethod
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the scalar that training minimises: a mean over the sequences. ``outputs`` are those of the model."""

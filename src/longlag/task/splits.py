@@ -23,7 +23,7 @@ class Splits:
         test_size: the number of test sequences.
 
     Raises:
-        ValueError: a size is not a positive integer, or a batch is larger than the training set.
+        ValueError: a size is not a positive integer of at most 2^30, or a batch is larger than the training set.
 
     """
 
@@ -39,6 +39,8 @@ class Splits:
             endless = name == "train_size" and size is None
             if not endless and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
                 raise ValueError(f"{name} must be a positive integer, got {size!r}")
+            if not endless and size > 1 << _STREAM_BITS:
+                raise ValueError(f"{name} must be at most 2^{_STREAM_BITS}: then the sequences repeat, got {size!r}")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int):
             raise ValueError(f"seed must be an integer, got {self.seed!r}")
         if self.train_size is not None and self.train_size % self.batch_size:

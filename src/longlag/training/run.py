@@ -15,7 +15,7 @@ from longlag.runs import Status
 from longlag.runs.provenance import command_line, commit_of, processor
 from longlag.runs.status import FINISHED, State, now
 from longlag.task.lightning_internals import is_first_process
-from longlag.training.callbacks.stopping import Interrupted, StopRequest, stop_requests
+from longlag.training.callbacks.stopping import Interrupted, OutOfTime, StopRequest, stop_requests
 from longlag.training.checkpoint import read_checkpoint
 from longlag.training.loggers.run_info import RunInfo
 from longlag.training.loggers.wandb_mirror import WandbMirror
@@ -104,7 +104,8 @@ def train_parts(parts: RunParts, request: StopRequest | None = None) -> Status:
         request: to stop; if there is none, this function listens to the signals of the process.
 
     Returns:
-        The status in which the run ended; ``interrupted`` if it was asked to stop, which the caller should pass on.
+        The status in which the run ended; ``interrupted`` if it was asked to stop, which the caller should pass on;
+        ``paused`` if its time budget was used.
 
     """
     if request is None:
@@ -128,6 +129,8 @@ def train_parts(parts: RunParts, request: StopRequest | None = None) -> Status:
             state, reason = "diverged", str(error)
         except Interrupted as error:
             state, reason = "interrupted", str(error)
+        except OutOfTime as error:
+            state, reason = "paused", str(error)
         except (KeyboardInterrupt, SystemExit) as error:
             state, reason = "interrupted", f"{type(error).__name__}: cut off from outside"
         except Exception as error:

@@ -32,7 +32,7 @@ class RunParts:
 
     def __init__(self, plan: RunPlan) -> None:
         self.plan = plan
-        self.stop = StopWhenAsked(StopRequest(), plan.folder)
+        self.stop = StopWhenAsked(StopRequest(), plan.folder, plan.max_time)
         self.solved = Solved(stop=plan.stop_when_solved)
         self.timer = Timer()
         self.segments = Segments()

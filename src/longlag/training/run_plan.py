@@ -25,8 +25,6 @@ _FIXED: dict[str, Any] = {
     "enable_progress_bar": False,  # there is one of our own
     "enable_model_summary": False,
 }
-#: The arguments of the Trainer that a run sets itself.
-OWN_ARGUMENTS = frozenset({"logger", "callbacks", "default_root_dir", *_FIXED})
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ class RunPlan:
         title: names the run there, and in W&B.
         setting: names what the run shares with the runs of other seeds.
         place: where in a grid it is, for the progress bar.
+        max_time: how long one command trains the run, ``DD:HH:MM:SS`` or a mapping; ``None`` without a limit.
         versions: of the packages that decide the numbers.
         sources: the SHA-256 of the files that define the cell and the task.
 
@@ -73,11 +72,12 @@ class RunPlan:
     title: str
     setting: str
     place: str = ""
+    max_time: Any = None
     callbacks: list[Callback] = field(default_factory=list)
     metrics: dict[str, torchmetrics.Metric] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
     def make_trainer(self, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
-        """Make the Trainer, with what a longlag run settles for it: see ``OWN_ARGUMENTS``."""
+        """Make the Trainer, with what a longlag run settles for it: see ``_FIXED``."""
         return self.trainer(logger=loggers, callbacks=callbacks, default_root_dir=self.folder.path, **_FIXED)

@@ -24,7 +24,7 @@ function drawHeader() {
   const tell = (states) => states.filter(count).map((state) => `${count(state)} ${state === "gone" ? "running by their status with no process left" : state}`).join(", ");
   const finished = ["solved", "done", "diverged"];
   const ended = runs.filter((run) => finished.includes(run.state)).length;
-  const rest = tell(["running", "gone", "failed", "interrupted"]);
+  const rest = tell(["running", "gone", "failed", "interrupted", "paused"]);
   byId("counts").textContent = `${ended} of ${runs.length} runs ended${ended ? `: ${tell(finished)}` : ""}${rest ? `; ${rest}` : ""}.`;
   const versions = Object.entries(page.versions).map(([name, met]) => `${name} ${met.join(" and ")}`).join(", ");
   byId("facts").textContent = `Made ${page.made.replace("T", " ").replace("+00:00", " UTC")} by longlag ${page.longlag}.${versions ? ` The runs: ${versions}.` : ""}${page.engines ? ` ${page.engines}` : ""}`;

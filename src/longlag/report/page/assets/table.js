@@ -4,6 +4,7 @@ const STATES = {
   solved: ["●", "solved"], done: ["○", "used all its steps, not solved"], diverged: ["↗", "its loss is not finite any more"],
   running: ["▶", "still running"], gone: ["?", "its status says running, but its process is gone"],
   failed: ["✕", "ended by an error"], interrupted: ["‖", "interrupted; it goes on when it is typed again"],
+  paused: ["◔", "used its time budget; it goes on when it is typed again"],
 };
 const MOST_PRINTED = 60;
 const SPENT = { solved_step: "steps", solved_sequences: "sequences" };
