@@ -180,10 +180,8 @@ def test_a_grid_with_a_run_that_fails_goes_on_and_says_what_is_missing(longlag, 
     last = said.out.splitlines()[-3:]
     assert last[0] == "not ended: 1 of 3 runs"
     log = found[2].folder.log
-    assert (
-        last[1]
-        == f"  {found[2].folder.path.name}: failed: RuntimeError: not in the mood (moody.py, line 14); see {log}"
-    )
+    failure = "failed: RuntimeError: not in the mood (moody.py, line 14)"
+    assert last[1] == f"  {found[2].folder.path.name}: {failure}; see {log}"
     assert "Traceback" in log.read_text()
     assert last[2].startswith("this goes on with them: longlag train -m task.T=8 ")
     again = longlag(*shlex.split(last[2].removeprefix("this goes on with them: "))[1:])

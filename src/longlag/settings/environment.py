@@ -14,7 +14,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from longlag.errors import RequestError
-from longlag.settings.messages import unresolved
 
 Place = tuple[str | int, ...]
 #: Where a setting stands, such as ("optimizer", "lr") -> its text, such as "${oc.env:LR}".
@@ -84,6 +83,12 @@ def values_of(settings: Mapping[str, Any]) -> dict[str, Any]:
     with _one_line():
         values: Any = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
     return dict(values)
+
+
+def unresolved(error: OmegaConfBaseException) -> str:
+    """Return the line about a value that OmegaConf cannot resolve, with its key."""
+    reason = str(error).splitlines()[0]
+    return f"{error.full_key}: {reason}" if error.full_key else reason
 
 
 def marked(value: Any) -> Any:

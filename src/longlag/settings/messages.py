@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from longlag.errors import RequestError, near
+from longlag.settings.environment import unresolved
 
 #: The groups whose choice is a class, which may take more arguments than its YAML names.
 _TAKING = ("cell", "task", "optimizer", "init", "logger", "probe")
@@ -55,12 +56,6 @@ def explained(error: Exception, known: Iterable[str]) -> RequestError | None:
     if isinstance(error, OSError) and error.errno in _CANNOT_WRITE:
         return RequestError(f"cannot write to {error.filename}: {error.strerror}")
     return None
-
-
-def unresolved(error: OmegaConfBaseException) -> str:
-    """Return the line about a value that OmegaConf cannot resolve, with its key."""
-    reason = str(error).splitlines()[0]
-    return f"{error.full_key}: {reason}" if error.full_key else reason
 
 
 def unreadable(override: str, error: Exception) -> str:
