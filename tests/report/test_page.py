@@ -23,12 +23,6 @@ LAGS, BIASES, SEEDS = (20, 60), (0.0, 1.0, 3.0), range(3)
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with browser.browser(tmp_path_factory.mktemp("profile")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def study(tmp_path_factory):
     path = tmp_path_factory.mktemp("outputs") / "study"
     make_study(path, LAGS, BIASES, SEEDS)
@@ -307,7 +301,7 @@ def test_only_settings_that_differ_are_in_the_table_of_differences(page):
 def test_parallel_coordinates_have_a_line_a_run(page):
     data = page.run("document.querySelector('#parallel-plot').data.map(({name, x, text}) => ({name, x, text}))")
     lines = {trace["name"]: trace["x"].count(None) for trace in data}
-    solved = sum(row[5].endswith("solved") for row in rows(page))
+    solved = sum(row[5] == "● solved" for row in rows(page))
     assert lines == {"solved": solved, "ended, not solved": 18 - solved}
 
 

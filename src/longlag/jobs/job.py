@@ -15,7 +15,7 @@ from longlag.errors import RequestError, near
 from longlag.jobs.next_action import NextAction, next_action
 from longlag.jobs.nodes import this_node
 from longlag.jobs.ranks import telling, train_on_ranks
-from longlag.runs import RunFolder, Segment, Status
+from longlag.runs import RunFolder, Segment, Status, in_words
 from longlag.runs.claim import Claim, HeldError
 from longlag.settings.messages import keys_of
 from longlag.settings.names import folder_name
@@ -217,7 +217,7 @@ class Job:
 
     def ran_already(self, plan: RunPlan, status: Status) -> str:
         """Return the line about a run that has nothing left to do."""
-        return f"ran already: {status.state}{_changed(plan, status)}; fresh=true runs it again"
+        return f"ran already: {in_words(status.state)}{_changed(plan, status)}; fresh=true runs it again"
 
     def _claimed(self) -> Claim:
         """Claim the folder, so that no other process runs the same run.

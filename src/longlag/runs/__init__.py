@@ -8,6 +8,6 @@ if sys.platform == "win32":  # file locks, signals and process groups are those 
     raise RequestError("longlag runs on Linux and macOS; on Windows, install it in WSL (Windows Subsystem for Linux)")
 
 from longlag.runs.folder import RunFolder, RunRecord, read_run, read_study
-from longlag.runs.status import Segment, Status
+from longlag.runs.status import Segment, Status, in_words
 
-__all__ = ["RunFolder", "RunRecord", "Segment", "Status", "read_run", "read_study"]
+__all__ = ["RunFolder", "RunRecord", "Segment", "Status", "in_words", "read_run", "read_study"]

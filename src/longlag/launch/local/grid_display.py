@@ -13,12 +13,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from longlag.runs import in_words
 from longlag.terminal import duration, print_line
 
 _DRAWN_EVERY_S = 0.2
 _LINE_EVERY_S = 30.0  # on a file or a pipe
 _SHOWN = ("solved", "done", "diverged", "failed", "refused", "interrupted", "skipped", "repeated")
-_CALLED = {"done": "unsolved", "skipped": "ran before"}
+_CALLED = {"done": in_words("done"), "skipped": "ran before"}
 _RAN = ("solved", "done", "diverged")
 
 

@@ -60,8 +60,19 @@ function settingOf(key) {
   return page.settings.find((setting) => setting.key === key);
 }
 
+// The value of a setting as text. A missing value, where the cells differ, is named by the cells that have none.
+const withoutValue = new Map();
+function valueText(key, value) {
+  if (value !== null && value !== undefined) return String(value);
+  if (!withoutValue.has(key)) {
+    const cells = distinct(runs.filter((run) => textOf(run.values[key]) === MISSING), "cell").map(textOf);
+    withoutValue.set(key, distinct(runs, "cell").length > 1 ? `none (${cells.join(", ")})` : MISSING);
+  }
+  return withoutValue.get(key);
+}
+
 function labelOf(key, value) {
-  return key === "cell" || key === "task" ? textOf(value) : `${settingOf(key).label} ${textOf(value)}`;
+  return key === "cell" || key === "task" ? textOf(value) : `${settingOf(key).label} ${valueText(key, value)}`;
 }
 
 // A missing value, such as the forget bias of a cell without a forget gate, is named only if there is no other value.
