@@ -6,6 +6,10 @@ import pytest
 from studies import make_run, of_cell
 
 from longlag import compose
+from longlag.metric import Metric
+from longlag.report.curves import read_curves
+from longlag.report.figures.groups import groups_of
+from longlag.report.figures.training import training_curves
 from longlag.report.page import build_page
 from longlag.runs import read_study
 from longlag.runs.error_flow_csv import ErrorFlowTable
@@ -66,6 +70,24 @@ def test_solved_runs_alone_keep_their_last_value(opened):
     assert "A solved or diverged run keeps its last value; the line of a setting with other runs ends where" in text
 
 
+@pytest.mark.parametrize("name", ["val/acc", "early_gradient"])
+def test_the_page_and_the_figures_draw_the_same_lines(opened, built, name):
+    runs = read_curves([run for study in STUDIES for run in read_study(built.parent / study)])
+    log = name == "early_gradient"
+    figure = training_curves(groups_of(runs), "", Metric(name, name, scale="log" if log else "linear"))
+    of_figure = [
+        (line.get_xdata().tolist(), [10**y if log else y for y in line.get_ydata()])
+        for axis in figure.axes
+        for line in axis.lines
+    ]
+    opened.choose("curves-y", name)
+    of_page = opened.run(f"{TRACES}.map(({{x, y}}) => [x, y])")
+    opened.choose("curves-y", "val/acc")
+    assert len(of_page) == len(of_figure) == 28
+    for steps, values in of_figure:
+        assert any(steps == x and values == pytest.approx(y, rel=1e-5) for x, y in of_page)
+
+
 @pytest.mark.parametrize(
     ("state", "end"), [("solved", 100), ("diverged", 100), ("done", 40), ("interrupted", 40), ("failed", 40)]
 )
@@ -101,7 +123,11 @@ def test_cells_are_rows_and_lags_are_columns_of_panels_with_the_same_axes(opened
     drawn = opened.run("[...new Set(document.querySelector('#curves-plot').data.map(({xaxis}) => xaxis))].length")
     assert drawn == len(titles), "no panel is empty"
     legend = opened.run("[...document.querySelectorAll('#curves-plot .legendtext')].map((text) => text.textContent)")
-    assert len(legend) == len(set(legend)) == 7
+    assert set(legend) == {
+        "forget bias 0 · study gamma", "forget bias 1 · study alpha", "forget bias 1 · study beta",
+        "forget bias 3 · study gamma", "rnn · study alpha", "rnn · study beta", "rnn · study gamma",
+    }  # fmt: skip
+    assert len(legend) == 7
 
 
 def overlapping(page, selector):

@@ -61,12 +61,17 @@ function settingOf(key) {
 }
 
 // The value of a setting as text. A missing value, where the cells differ, is named by the cells that have none.
-const withoutValue = new Map();
 function valueText(key, value) {
   if (value !== null && value !== undefined) return String(value);
+  return cellsWithout(key).length ? `none (${cellsWithout(key).join(", ")})` : MISSING;
+}
+
+// The cells of the runs that have no value of a setting; none where all runs have one cell.
+const withoutValue = new Map();
+function cellsWithout(key) {
   if (!withoutValue.has(key)) {
     const cells = distinct(runs.filter((run) => textOf(run.values[key]) === MISSING), "cell").map(textOf);
-    withoutValue.set(key, distinct(runs, "cell").length > 1 ? `none (${cells.join(", ")})` : MISSING);
+    withoutValue.set(key, distinct(runs, "cell").length > 1 ? cells : []);
   }
   return withoutValue.get(key);
 }
@@ -75,9 +80,13 @@ function labelOf(key, value) {
   return key === "cell" || key === "task" ? textOf(value) : `${settingOf(key).label} ${valueText(key, value)}`;
 }
 
-// A missing value, such as the forget bias of a cell without a forget gate, is named only if there is no other value.
+// A missing value is named only if there is no other value. Where the cells have no name in the label, those without a
+// forget bias are named in its place.
 function groupLabel(keys, values) {
-  const parts = keys.map((key, k) => [labelOf(key, values[k]), values[k]]);
+  const parts = keys.map((key, k) => {
+    const cells = key === "forget_bias" && textOf(values[k]) === MISSING && !keys.includes("cell") ? cellsWithout(key) : [];
+    return cells.length ? [cells.join(", "), true] : [labelOf(key, values[k]), values[k]];
+  });
   const known = parts.filter(([, value]) => value !== null && value !== undefined);
   return (known.length ? known : parts).map(([text]) => text).join(" · ");
 }
