@@ -277,6 +277,9 @@ def test_no_more_runs_are_compared_than_can_be_told_apart(page):
     assert page.run("document.querySelectorAll('#flow-chosen button').length") == 8
     colours = page.run("document.querySelector('#flow-lines').data.map((trace) => trace.line.color)")
     assert len(set(colours)) == 8
+    assert "No more than 8 runs are compared" in page.text("#flow-says")
+    page.act("chosenRuns()[0].compareBox.click()")
+    assert "No more than" not in page.text("#flow-says")
 
 
 def test_the_maps_of_the_error_flow_share_one_scale(page):

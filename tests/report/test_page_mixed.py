@@ -181,6 +181,20 @@ def test_a_row_of_the_solve_rates_is_named_by_its_cell(opened):
     assert captions == ["study alpha", "study beta", "study gamma"]
 
 
+def test_tasks_have_maps_of_their_own_even_where_the_lag_tells_the_task(chromium, tmp_path):
+    for task, T in (("adding", 10), ("adding", 20), ("copy_memory", 5)):
+        base = compose("logger=csv", f"task={task}")
+        for cell in ("lstm", "rnn"):
+            settings = of_cell(base, cell, T, 1.0 if cell == "lstm" else None, 0)
+            make_run(tmp_path / "s" / f"{cell}{T}", settings, solved=True)
+    (tmp_path / "page.html").write_text(build_page(read_study(tmp_path / "s")))
+    page = chromium.open(tmp_path / "page.html")
+    captions = page.run("[...document.querySelectorAll('#rates-maps caption')].map((cell) => cell.innerText)")
+    assert captions == ["adding", "copy_memory"]
+    assert page.complaints() == []
+    page.close()
+
+
 @pytest.mark.parametrize("share", [k / 20 for k in range(21)])
 def test_the_ink_of_the_solve_rates_can_be_read(opened, share):
     ground, ink = opened.run(

@@ -133,6 +133,7 @@ function flowSays(chosen, without) {
   const apart = severalValues(flowRuns().map(({ flow }) => flow.steps.at(-1)));
   return "Mean over the probe sequences of the log of each norm."
     + (apart ? " The lines show a run that has no later measurement at its last one." : "")
+    + (chosen === MOST_CHOSEN ? ` No more than ${MOST_CHOSEN} runs are compared: one more takes the place of the first.` : "")
     + (without ? ` ${without} of the chosen runs recorded no error flow.` : "")
     + (thinned ? ` Thinned evenly to keep the page small (${size} in the first run); error_flow.csv has all, with quantiles.` : " error_flow.csv has quantiles too.");
 }

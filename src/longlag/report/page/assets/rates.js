@@ -74,7 +74,8 @@ function drawRates() {
   const byCell = x !== "cell" && y !== "cell" && distinct(runs, "cell").length > 1;
   const down = [byCell ? "cell" : "", y].filter(Boolean);
   const axes = [x, ...down].filter(Boolean);
-  const others = refining(runs, SETTINGS.filter((key) => !axes.includes(key)), axes);
+  const task = !axes.includes("task") && distinct(runs, "task").length > 1 ? ["task"] : []; // named even if T tells it
+  const others = [...task, ...refining(runs, SETTINGS.filter((key) => ![...axes, ...task].includes(key)), [...axes, ...task])];
   const groups = grouped(shownRuns(), others);
   byId("rates-maps").replaceChildren(...groups.map((group) => mapOf(group.label, group.runs, x, down, time, unit)));
   if (!groups.length) byId("rates-maps").append(element("p", { className: "empty", textContent: "No run is shown." }));
