@@ -130,6 +130,14 @@ def test_of_very_many_maps_the_small_print_says_how_many_are_left_out():
     assert "60 of 90 maps, spread evenly: 30 are left out" in figure.get_suptitle()
 
 
+def test_a_map_is_named_by_what_tells_it_from_the_maps_that_are_left_out():
+    cells = [f"cell{k}" for k in range(40)]
+    figure = maps(grid((20, 60, 100), 3, cells))
+    names = [" ".join(axis.get_ylabel().split()) for axis in figure.axes[:-1] if axis.get_ylabel()]
+    assert len(names) == 20
+    assert all(", b = " in name for name in names)
+
+
 def test_runs_without_error_flow_are_counted():
     some = [run(flow=flow({0: -1.0, 20: -1.0})), run(flow=flow({0: -1.0}), seed=1), run(seed=2)]
     text = "left out: 2 of 3 runs, without this error flow at two steps or more"

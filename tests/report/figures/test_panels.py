@@ -116,6 +116,17 @@ def test_a_lag_that_one_cell_lacks_leaves_the_others_in_their_columns():
     assert (below.get_ylabel(), below.get_title()) == ("lstm", "T = 20")
 
 
+def test_a_panel_without_a_value_is_not_shown():
+    groups = groups_of([run(bias=b, T=T) for b in (0.0, 1.0) for T in (20, 60)])
+    panels = Panels.of(groups)
+    panels.draw(("",), "title", log=False)
+    for group in groups:
+        panels.band(group, "", np.arange(3.0), np.full((1, 3), np.nan if group.T == 20 else 0.5))
+    panels.finish("x", "subject", [], -45)
+    assert [axis.get_visible() for axis in panels.figure.axes] == [False, True]
+    assert panels.figure.axes[1].yaxis.get_tick_params()["labelleft"]
+
+
 def test_cells_that_share_no_lags_have_no_holes_between_them():
     lags = {"lstm": (60, 100, 200), "rnn": (5, 8, 12)}
     runs = [run(cell=cell, bias=b, T=T) for cell, some in lags.items() for T in some for b in (0.0, 1.0)]

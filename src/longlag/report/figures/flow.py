@@ -72,14 +72,14 @@ def flow_maps(groups: Sequence[Group], subject: str, name: str, title: str) -> F
 
     """
     mapped = [group for group in groups if any(len(_steps(run, name)) > 1 for run in group.runs)]
-    chosen, omitted = _chosen(mapped)
+    chosen, names, omitted = _chosen(mapped)
     maps = [_through_training(group, name) for group in chosen]
     finite = np.concatenate([values[values > OF_ZERO] for *_, values in maps]) if maps else np.array([])
     if not len(finite):
         return None
     top = math.ceil(finite.max())
     bottom = max(top - _DECADES, math.floor(finite.min()))
-    figure, axes = _map_axes(chosen)
+    figure, axes = _map_axes(chosen, names)
     until = max(steps[-1] for steps, *_ in maps)
     for axis, (steps, lags, values) in zip(axes, maps, strict=True):
         shades = axis.pcolormesh(
@@ -105,9 +105,8 @@ def flow_maps(groups: Sequence[Group], subject: str, name: str, title: str) -> F
     return figure
 
 
-def _map_axes(groups: Sequence[Group]) -> tuple[Figure, list[Axes]]:
+def _map_axes(groups: Sequence[Group], names: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """Return a figure with an axis for each map, which has its titles."""
-    names = names_of(groups)
     if len({group.T for group in groups}) == 1:  # side by side
         across = min(len(groups), _SIDE_BY_SIDE)
         at = [divmod(k, across) for k in range(len(groups))]
@@ -149,14 +148,15 @@ def _map_axes(groups: Sequence[Group]) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def _chosen(groups: Sequence[Group]) -> tuple[list[Group], str]:
-    """Return the settings whose maps are drawn, and a clause about the others; empty if there are none."""
+def _chosen(groups: Sequence[Group]) -> tuple[list[Group], list[str], str]:
+    """Return the settings whose maps are drawn, their names, and a clause about the others; empty if there are none."""
     names, lags = names_of(groups), distinct(group.T for group in groups)
     rows = _spread(list(dict.fromkeys(names)), max(1, _MOST_MAPS // max(1, len(lags))))
     columns = _spread(lags, _MOST_MAPS)
-    kept = [g for g, name in zip(groups, names, strict=True) if name in rows and g.T in columns]
+    kept = [k for k, group in enumerate(groups) if names[k] in rows and group.T in columns]
     several = len(groups) - len(kept)
-    return kept, f"{len(kept)} of {len(groups)} maps, spread evenly: {several} are left out" if several else ""
+    omitted = f"{len(kept)} of {len(groups)} maps, spread evenly: {several} are left out" if several else ""
+    return [groups[k] for k in kept], [names[k] for k in kept], omitted
 
 
 def _spread(values: Sequence[Any], most: int) -> list[Any]:

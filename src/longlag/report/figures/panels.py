@@ -149,7 +149,10 @@ class Panels:
             floor: the lowest end of a logarithmic axis.
 
         """
-        drawn = [axis for axis in self.axes.values() if axis.has_data()]
+        for axis in self.axes.values():
+            axis.set_visible(axis.has_data())
+        self.axes = {place: axis for place, axis in self.axes.items() if axis.has_data()}
+        drawn = list(self.axes.values())
         lowest = min((axis.dataLim.ymin for axis in drawn), default=0.0)
         if self.log and drawn:  # all axes share one scale
             low, high = max(floor, lowest), max(floor, *(axis.dataLim.ymax for axis in drawn))

@@ -19,7 +19,7 @@ from longlag.runs.files import write_whole
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 0.8)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 _LETTERS = 19  # of the small print in an inch
-_TITLE_LETTERS, _LEGEND_LETTERS = 12, 14  # of a title and of the legend in an inch
+_TITLE_LETTERS, _LEGEND_LETTERS = 13, 14  # of a title and of the legend in an inch
 _BESIDE = 16  # letters; a legend with longer names stands below the figure
 _MOST_PIXELS = 30_000  # in height or width; a figure with very many panels gets fewer dots per inch
 MAP = "cividis"
