@@ -147,7 +147,7 @@ def overlapping(page, selector):
 def test_no_title_covers_another(chromium, built, width):
     page = chromium.open(built, width=width)
     assert page.run("document.documentElement.scrollWidth") == width
-    for plot in ("curves-plot", "flow-maps"):
+    for plot in ("curves-plot", "flow-lines", "flow-maps"):
         assert overlapping(page, f"#{plot} .annotation-text, #{plot} .legendtext") == []
     assert overlapping(page, "#parallel-plot .xtick text") == []
     page.close()
