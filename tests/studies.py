@@ -32,19 +32,32 @@ def make_study(path: Path, lags=(20, 60), biases=(0.0, 1.0, 3.0), seeds=range(3)
     return made
 
 
-def make_run(path: Path, settings: dict, flow: bool = True, state: str | None = None) -> RunFolder:
-    """Make one run; ``state`` overrules how it ended."""
+def of_cell(settings: dict, cell: str, T: int, bias: float | None, seed: int, budget: int = 100) -> dict:
+    """Return settings with another cell, lag, forget bias, seed and budget."""
+    changed = copy.deepcopy(settings)
+    changed["cell"] = {"_target_": f"longlag.cells.{cell.upper()}Cell", "hidden_size": 8}
+    changed["cell"] |= {} if bias is None else {"forget_bias": bias}
+    changed["task"]["T"], changed["seed"], changed["trainer"]["max_steps"] = T, seed, budget
+    changed["run"] |= {"cell": cell, "T": T, "forget_bias": bias, "seed": seed}
+    return changed
+
+
+def make_run(
+    path: Path, settings: dict, flow: bool = True, state: str | None = None, solved: bool | None = None
+) -> RunFolder:
+    """Make one run; ``state`` overrules how it ended, and ``solved`` whether its curves reach the criterion."""
     T, bias, seed = (settings["run"][key] for key in ("T", "forget_bias", "seed"))
     draw = random.Random(f"{T} {bias} {seed}")
     log_f = math.log10(1 / (1 + math.exp(-(bias or 0.0))))
     early = 10 ** (log_f * T + draw.uniform(-1, 1))
-    solved = early > 1e-8 or draw.random() < 0.2
+    if solved is None:
+        solved = early > 1e-8 or draw.random() < 0.2
     state = state or ("solved" if solved else "done")
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
     folder.write_config(settings)
     table, flows = MetricsTable(folder.metrics), ErrorFlowTable(folder.error_flow)
-    steps = [step for step in STEPS if not solved or step <= 60]
+    steps = [step for step in STEPS if step <= (60 if solved else settings["trainer"]["max_steps"])]
     for step in steps:
         accuracy = min(1.0, 0.5 + 0.5 * step / 60 if solved else 0.5 + draw.uniform(-0.05, 0.05))
         table.add(step, {"early_gradient": early * 10 ** (step / 20), "sequences": 256 * step})

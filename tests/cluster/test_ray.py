@@ -53,7 +53,7 @@ def test_a_grid_runs_and_what_has_run_is_not_run_again(tmp_path):
     assert states(tmp_path / "outputs/grid") == ["done", "done"]
     code, out, err = run(tmp_path, *SHORT, "seed=0,1,2")
     assert code == 0, err
-    assert err.count("ran already: done") == 2
+    assert err.count("ran already: not solved") == 2
     assert err.count("not solved in 6 steps") == 1
     assert out.count("delayed_xor") == 4
     assert of_ray(tmp_path) == []

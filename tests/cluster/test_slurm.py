@@ -104,7 +104,7 @@ def test_a_grid_is_one_array_and_what_has_run_is_not_submitted_again(longlag, tm
 
     said = longlag("train", *SHORT, "seed=0,1,2")
     assert said.code == 0
-    assert said.err.count("ran already: done") == 2
+    assert said.err.count("ran already: not solved") == 2
     assert "submitted to SLURM: one job" in said.err
 
 

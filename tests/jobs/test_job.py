@@ -23,7 +23,7 @@ def test_what_ran_already_is_not_run_again_unless_fresh(longlag, tiny):
     (before,) = runs()
     said = longlag("train", *tiny)
     assert said.code == 0
-    assert "ran already: done; fresh=true runs it again" in said.err
+    assert "ran already: not solved; fresh=true runs it again" in said.err
     assert len(table(said)) == 1
     assert runs()[0].status == before.status
 
@@ -44,7 +44,7 @@ def test_a_change_in_the_source_of_a_cell_is_noticed(longlag, tiny, tmp_path):
     with (tmp_path / "own.py").open("a") as file:
         file.write("# better now\n")
     said = longlag("train", *tiny, "cell._target_=own.Own")
-    assert "ran already: done, but the source of its cell has changed; fresh=true runs it again" in said.err
+    assert "ran already: not solved, but the source of its cell has changed; fresh=true runs it again" in said.err
     sys.modules.pop("own")
 
 
@@ -186,7 +186,7 @@ def test_a_grid_with_a_run_that_fails_goes_on_and_says_what_is_missing(longlag, 
     assert last[2].startswith("this goes on with them: longlag train -m task.T=8 ")
     again = longlag(*shlex.split(last[2].removeprefix("this goes on with them: "))[1:])
     assert again.code == 1
-    assert again.err.count("ran already: done") == 2
+    assert again.err.count("ran already: not solved") == 2
     (tmp_path / "moody.py").write_text(MOODY.replace("== 2", "== 9"))
     sys.modules.pop("moody")
     importlib.invalidate_caches()
@@ -244,7 +244,7 @@ def test_the_same_command_with_a_larger_budget_goes_on_and_is_the_run_that_went_
     longlag("train", *tiny, "trainer.max_steps=10", "study=whole")
     longlag("train", *tiny, f"trainer.max_steps={first}", "study=further")
     ahead = longlag("train", *tiny, "trainer.max_steps=10", "study=further", "--dry-run")
-    assert f"(done; goes on from {first} to 10)" in ahead.out
+    assert f"(not solved; goes on from {first} to 10)" in ahead.out
     assert ahead.out.startswith("resume ")
     said = longlag("train", *tiny, "trainer.max_steps=10", "study=further")
     assert said.code == 0
@@ -265,7 +265,7 @@ def test_a_grid_goes_on_with_every_run_and_finds_them_done_with_a_smaller_budget
     grid = ("-m", *tiny, "seed=0,1")
     longlag("train", *grid)
     said = longlag("train", *grid, "trainer.max_steps=4")
-    assert said.err.count("ran already: done") == 2
+    assert said.err.count("ran already: not solved") == 2
     assert [run.config["trainer"]["max_steps"] for run in runs()] == [6, 6]
     said = longlag("train", *grid, "trainer.max_steps=8")
     assert said.err.count("goes on from 6 to 8 steps") == 2
@@ -300,7 +300,7 @@ def test_a_run_that_stopped_when_it_was_solved_goes_on_without_stop_when_solved(
 def test_resume_has_no_rule_of_its_own(longlag, tiny):
     longlag("train", *tiny)
     (run,) = runs()
-    assert "ran already: done" in longlag("train", f"resume={run.folder.path}").err
+    assert "ran already: not solved" in longlag("train", f"resume={run.folder.path}").err
     assert runs()[0].status == run.status
 
 

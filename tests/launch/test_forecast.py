@@ -31,7 +31,7 @@ def test_a_grid_says_what_would_run_go_on_and_be_skipped(longlag, tiny, tmp_path
     assert said.code == 0
     found = lines(said)
     name = "lstm-delayed_xor-T8-b1-seed"
-    assert found[f"{name}0"] == ("skip", "(done)")
+    assert found[f"{name}0"] == ("skip", "(not solved)")
     assert found[f"{name}1"] == ("resume", "about 1 s  (interrupted)")
     assert found[f"{name}2"] == found[f"{name}3"] == ("run", "about 1 s")
     assert said.out.endswith("4 jobs: 2 to run, 1 to resume, 1 to skip\ntraining, one after the other: about 1 s\n")
@@ -45,7 +45,7 @@ def test_a_grid_says_what_would_run_go_on_and_be_skipped(longlag, tiny, tmp_path
     assert "1 that another process is at" in said.out
     assert lines(longlag(*grid, "fresh=true", "--dry-run"))[f"{name}0"] == (
         "run",
-        "about 1 s  (done; would be set aside)",
+        "about 1 s  (not solved; would be set aside)",
     )
 
 

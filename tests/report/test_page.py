@@ -23,12 +23,6 @@ LAGS, BIASES, SEEDS = (20, 60), (0.0, 1.0, 3.0), range(3)
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    with browser.browser(tmp_path_factory.mktemp("profile")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def study(tmp_path_factory):
     path = tmp_path_factory.mktemp("outputs") / "study"
     make_study(path, LAGS, BIASES, SEEDS)
@@ -283,6 +277,9 @@ def test_no_more_runs_are_compared_than_can_be_told_apart(page):
     assert page.run("document.querySelectorAll('#flow-chosen button').length") == 8
     colours = page.run("document.querySelector('#flow-lines').data.map((trace) => trace.line.color)")
     assert len(set(colours)) == 8
+    assert "No more than 8 runs are compared" in page.text("#flow-says")
+    page.act("chosenRuns()[0].compareBox.click()")
+    assert "No more than" not in page.text("#flow-says")
 
 
 def test_the_maps_of_the_error_flow_share_one_scale(page):
@@ -307,7 +304,7 @@ def test_only_settings_that_differ_are_in_the_table_of_differences(page):
 def test_parallel_coordinates_have_a_line_a_run(page):
     data = page.run("document.querySelector('#parallel-plot').data.map(({name, x, text}) => ({name, x, text}))")
     lines = {trace["name"]: trace["x"].count(None) for trace in data}
-    solved = sum(row[5].endswith("solved") for row in rows(page))
+    solved = sum(row[5] == "● solved" for row in rows(page))
     assert lines == {"solved": solved, "ended, not solved": 18 - solved}
 
 

@@ -92,6 +92,11 @@ def test_a_run_that_is_not_solved_says_how_it_stands(state, outcome):
     assert f" {outcome} " in printed([run(0, state)])[1]
 
 
+def test_a_run_whose_summary_does_not_say_its_steps_is_not_solved():
+    lost = dataclasses.replace(run(0, "done"), summary={})
+    assert printed([lost])[1].endswith(" - not solved")
+
+
 def test_a_run_that_is_running_is_gone_when_nobody_holds_its_claim(tmp_path):
     """The process id in the status says nothing: it may be that of this process, as after a restart of a container."""
     with Claim(tmp_path):

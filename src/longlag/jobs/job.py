@@ -16,7 +16,7 @@ from longlag.jobs.next_action import NextAction, next_action
 from longlag.jobs.nodes import this_node
 from longlag.jobs.place import changed, check_files, how_ended, try_to_write
 from longlag.jobs.ranks import telling, train_on_ranks
-from longlag.runs import DamagedRunError, RunFolder, Status
+from longlag.runs import DamagedRunError, RunFolder, Status, in_words
 from longlag.runs.claim import Claim, HeldError
 from longlag.settings.environment import resolved, values_of, with_names
 from longlag.settings.memory import ANY_MACHINE, Machine
@@ -249,7 +249,7 @@ class Job:
         """Return the line about a run that has nothing left to do."""
         status = self.folder.read_status()
         assert status is not None
-        return f"ran already: {status.state}{changed(plan, status)}; fresh=true runs it again"
+        return f"ran already: {in_words(status.state)}{changed(plan, status)}; fresh=true runs it again"
 
     def _claimed(self) -> Claim:
         """Claim the folder, so that no other process runs the same run.

@@ -12,7 +12,7 @@ from rich.console import Console
 from longlag.errors import RequestError
 from longlag.jobs.job import Job
 from longlag.report.table import LEFT, setting_columns
-from longlag.runs import DamagedRunError, RunRecord, Status, read_study
+from longlag.runs import DamagedRunError, RunRecord, Status, in_words, read_study
 from longlag.runs.claim import holder_of
 from longlag.settings.names import apart_from_seed
 from longlag.settings.stored import checked_run
@@ -94,12 +94,12 @@ def _forecast(job: Job, clock: "_Clock") -> Forecast:
         return Forecast(job, "held", f"process {owner.pid} on {owner.host}", None)
     action = job.next_action()
     if action.kind == "skip":
-        return Forecast(job, "skip", action.state, None)
+        return Forecast(job, "skip", in_words(action.state), None)
     if action.kind == "resume":
         further = f"; goes on from {action.from_step:,} to {job.max_steps:,}" if action.from_step is not None else ""
-        return Forecast(job, "resume", f"{action.state}{further}", clock.rest(job))
+        return Forecast(job, "resume", f"{in_words(action.state)}{further}", clock.rest(job))
     aside = "; would be set aside" if job.fresh else ", and no checkpoint"
-    return Forecast(job, "run", f"{action.state}{aside}" if action.state else "", clock.whole(job))
+    return Forecast(job, "run", f"{in_words(action.state)}{aside}" if action.state else "", clock.whole(job))
 
 
 class _Clock:

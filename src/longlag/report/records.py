@@ -40,6 +40,11 @@ def counts(run: RunRecord) -> bool:
     return run.status.finished and bool(run.summary)
 
 
+def settled(run: RunRecord) -> bool:
+    """Return whether no further step changes how a run ends: it is solved, or it has diverged."""
+    return run.status.state in ("solved", "diverged")
+
+
 def settings_of(runs: Sequence[RunRecord]) -> list[tuple[Hashable, ...]]:
     """Return the setting of each run; runs that differ in the seed alone have equal settings.
 

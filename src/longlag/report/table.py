@@ -10,7 +10,7 @@ from longlag.metric import Metric
 from longlag.report.columns import ALWAYS, TERMINAL, columns_of, declared_metrics
 from longlag.report.records import counts, fact, figure, flattened, mixed_engines, state_of, varied_keys
 from longlag.report.statistics.rates import censored_median
-from longlag.runs import RunRecord
+from longlag.runs import RunRecord, in_words
 from longlag.terminal import print_table
 
 Column = tuple[str, Callable[[RunRecord], str]]  # a heading, and the function that reads the entry from a run
@@ -105,7 +105,7 @@ def _solved_at(run: RunRecord) -> str:
     state, step = state_of(run), figure(run, "solved_step")
     if step is not None:
         return f"{step:g}"
-    return f">{run.summary['steps']}" if state == "done" and "steps" in run.summary else state
+    return f">{run.summary['steps']}" if state == "done" and "steps" in run.summary else in_words(state)
 
 
 def _text(value: Any) -> str:

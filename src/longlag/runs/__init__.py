@@ -9,7 +9,7 @@ if sys.platform == "win32":  # file locks, signals and process groups are those 
 
 from longlag.runs.folder import RunFolder, RunRecord, has_run, read_run, read_study, whole_run
 from longlag.runs.schema import DamagedRunError
-from longlag.runs.status import Segment, Status
+from longlag.runs.status import Segment, Status, in_words
 
 __all__ = [
     "DamagedRunError",
@@ -18,6 +18,7 @@ __all__ = [
     "Segment",
     "Status",
     "has_run",
+    "in_words",
     "read_run",
     "read_study",
     "whole_run",

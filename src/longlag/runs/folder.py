@@ -127,7 +127,11 @@ class RunFolder:
         folders = [*(self.path / name for name in _FOLDERS), *(part for part in parts if part.name != "run-id")]
         for paths, fault_of in ((folders, fault_of_folder), ([self.path / name for name in _FILES], fault_of_file)):
             for path in paths:
-                if (fault := fault_of(path)) is not None:
+                try:
+                    fault = fault_of(path)
+                except OSError as error:  # such as a name that is too long
+                    raise DamagedRunError(f"cannot write to {path}: {error.strerror}") from error
+                if fault is not None:
                     raise DamagedRunError(f"cannot use {path}: {fault}, and a run keeps to its own folder")
 
     def check_content(self) -> None:

@@ -14,6 +14,11 @@ State = Literal["running", "solved", "done", "diverged", "failed", "interrupted"
 FINISHED: frozenset[State] = frozenset({"solved", "done", "diverged"})
 
 
+def in_words(state: str) -> str:
+    """Return a state as a person reads it: ``done`` is ``not solved``."""
+    return "not solved" if state == "done" else state
+
+
 @dataclass(frozen=True)
 class Segment:
     """The steps of a run that one engine has trained on one kind of processor.

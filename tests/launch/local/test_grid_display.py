@@ -48,9 +48,9 @@ def test_the_time_left_follows_from_the_runs_that_have_ended(clock):
     shown.end(2, "skipped")
     shown.begin(3, "d")
     assert shown.seconds_left() == 10.0  # the last one has no use for two slots
-    assert shown.summary() == "3/4 jobs, 1 solved, 1 unsolved, 1 ran before, 10 s left"
+    assert shown.summary() == "3/4 jobs, 1 solved, 1 not solved, 1 ran before, 10 s left"
     shown.end(3, "failed")
-    assert shown.summary() == "4/4 jobs, 1 solved, 1 unsolved, 1 failed, 1 ran before"
+    assert shown.summary() == "4/4 jobs, 1 solved, 1 not solved, 1 failed, 1 ran before"
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

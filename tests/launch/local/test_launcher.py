@@ -113,7 +113,7 @@ def test_two_at_once_do_what_one_after_the_other_do(longlag, tiny, meeting, tmp_
 
     said = longlag("train", *together)
     assert said.code == 0
-    assert said.err.count("ran already: done; fresh=true runs it again") == 4
+    assert said.err.count("ran already: not solved; fresh=true runs it again") == 4
 
 
 def test_the_workers_start_while_the_grid_is_looked_at(longlag, tiny, monkeypatch):

@@ -28,7 +28,8 @@ def test_the_first_row_is_the_first_measurement_and_the_second_the_last_of_each_
     for axis, expected in zip(figure.axes, (-2.0, statistics.median([-0.2, -0.6, -0.4])), strict=True):
         assert axis.lines[0].get_xdata().tolist() == list(range(10))
         assert axis.lines[0].get_ydata().tolist() == pytest.approx([expected * lag for lag in range(10)], abs=1e-12)
-    assert [axis.get_ylabel() for axis in figure.axes] == ["at initialisation\ntitle", "at the end\ntitle"]
+    assert [axis.get_ylabel() for axis in figure.axes] == ["at initialisation", "at the end"]
+    assert figure.get_supylabel() == "title"
     assert figure.get_supxlabel() == "lag (steps back from the last target)"
     assert axis.get_ylim()[0] == pytest.approx(-27, abs=2), "no more room than needed"
 
@@ -90,28 +91,70 @@ def test_after_a_run_has_ended_the_others_make_the_median():
     np.testing.assert_allclose(mesh.get_array()[2], [-1.1, -1.1, -1.0], atol=1e-12)
 
 
-def test_the_maps_are_of_the_lag_that_tells_most_and_five_at_most():
-    solved = {(20, b): 20 for b in range(7)} | {(60, b): 20 for b in range(3, 7)}
+def grid(lags, biases, cells=("lstm",)):
+    steps = flow({0: -1.0, 20: -1.0})
+    return [run(flow=steps, T=T, bias=float(b), cell=cell) for cell in cells for T in lags for b in range(biases)]
+
+
+def test_every_setting_has_its_map():
+    figure = maps(grid((20, 60, 100), 7))
+    axes = figure.axes[:-1]
+    assert len(axes) == 21
+    assert all(axis.collections for axis in axes), "no panel is empty"
+    assert [axis.get_title().split("\n")[0] for axis in axes[:3]] == ["T = 20", "T = 60", "T = 100"]
+    assert [axis.get_ylabel() for axis in axes[::3]] == [f"b = {b}" for b in range(7)]
+    assert figure.get_suptitle() == "lstm", "nothing is left out"
+
+
+def test_cells_and_studies_are_rows_of_maps_too():
+    steps = flow({0: -1.0, 20: -1.0})
     runs = [
-        run(flow=flow({0: -1.0, 20: -1.0}), T=T, bias=float(b), solved=solved.get((T, b)))
-        for T in (20, 60, 100)
-        for b in range(7)
-    ]
-    figure = maps(runs)
-    assert "T = 60" in figure.get_suptitle()
-    assert [axis.get_title().split("\n")[0] for axis in figure.axes[:-1]] == [
-        "b = 0",
-        "b = 2",
-        "b = 3",
-        "b = 4",
-        "b = 6",
-    ]
+        run(flow=steps, T=T, cell=cell, bias=bias, study=study)
+        for study in ("alpha", "beta") for cell, bias in (("lstm", 1.0), ("rnn", None)) for T in (5, 8)
+    ]  # fmt: skip
+    axes = maps(runs).axes[:-1]
+    names = [" ".join(axis.get_ylabel().split()) for axis in axes[::2]]
+    assert names == ["lstm, study alpha", "lstm, study beta", "rnn, study alpha", "rnn, study beta"]
 
 
-def test_of_lags_that_tell_the_same_the_longest_is_shown():
-    solved = {0.0: None, 1.0: 20}
-    runs = [run(flow=flow({0: -1.0, 20: -1.0}), T=T, bias=b, solved=solved[b]) for T in (60, 20) for b in (0.0, 1.0)]
-    assert "T = 60" in maps(runs).get_suptitle()
+def test_settings_of_one_lag_are_side_by_side():
+    figure = maps(grid((60,), 7))
+    drawn = [axis for axis in figure.axes[:-1] if axis.get_visible()]
+    assert [axis.get_title() for axis in drawn] == [f"b = {b}\n0/1 solved" for b in range(7)]
+    assert figure.get_suptitle().startswith("lstm, T = 60")
+
+
+def test_of_very_many_maps_the_small_print_says_how_many_are_left_out():
+    figure = maps(grid((20, 60, 100), 30))
+    assert len([axis for axis in figure.axes[:-1] if axis.collections]) == 60
+    assert "60 of 90 maps, spread evenly: 30 are left out" in figure.get_suptitle()
+
+
+def test_a_map_is_named_by_what_tells_it_from_the_maps_that_are_left_out():
+    cells = [f"cell{k}" for k in range(40)]
+    figure = maps(grid((20, 60, 100), 3, cells))
+    names = [" ".join(axis.get_ylabel().split()) for axis in figure.axes[:-1] if axis.get_ylabel()]
+    assert len(names) == 20
+    assert all(", b = " in name for name in names)
+
+
+def test_runs_without_error_flow_are_counted():
+    some = [run(flow=flow({0: -1.0, 20: -1.0})), run(flow=flow({0: -1.0}), seed=1), run(seed=2)]
+    text = "left out: 2 of 3 runs, without this error flow at two steps or more"
+    assert text in " ".join(maps(some).get_suptitle().split())
+    assert "left out: 1 of 3 runs, without this error flow" in curves(some).get_suptitle()
+    assert "left out" not in curves(some[:1]).get_suptitle()
+
+
+def test_the_small_print_names_grey_where_there_is_grey():
+    runs = [run(flow=flow({0: -1.0, 20: -1.0}), bias=0.0), run(flow=flow({0: -1.0, 20: -1.0}), bias=1.0)]
+    assert "grey" not in maps(runs).get_suptitle()
+    assert "grey" in maps([*runs, run(flow=flow({0: -1.0, 40: -1.0}), bias=2.0)]).get_suptitle()
+
+
+def test_a_gradient_of_nothing_is_below_the_colours():
+    figure = maps([run(flow={(step, 1): {"dh": [0.0, -math.inf]} for step in (0, 20)})])
+    assert figure.axes[-1]._colorbar.extend == "min"
 
 
 def test_of_several_layers_the_first_is_shown_and_said():

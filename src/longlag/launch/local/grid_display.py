@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from longlag.runs import in_words
 from longlag.terminal import duration, print_line, shortened
 
 _DRAWN_EVERY_S = 0.2
@@ -20,7 +21,7 @@ _LINE_EVERY_S = 30.0  # on a file or a pipe
 _WIDE, _NARROW = 90, 60  # columns: below the first, rows have no bar; below the second, no accuracy
 _BAR, _ROW_BAR = 30, 16  # columns of the bars
 _SHOWN = ("solved", "done", "diverged", "failed", "refused", "interrupted", "paused", "skipped", "repeated")
-_CALLED = {"done": "unsolved", "skipped": "ran before"}
+_CALLED = {"done": in_words("done"), "skipped": "ran before"}
 _RAN = ("solved", "done", "diverged")
 
 

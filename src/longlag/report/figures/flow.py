@@ -4,18 +4,23 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from longlag.report.curves import RunCurves
-from longlag.report.figures.groups import Group, distinct, shown
+from longlag.report.figures.groups import Group, distinct, joined, left_out, names_of, shown
 from longlag.report.figures.panels import OF_ZERO, Array, Panels, drawable
-from longlag.report.figures.style import MAP, PALE, WIDTH, new_figure, remark
+from longlag.report.figures.places import Places
+from longlag.report.figures.style import MAP, PALE, WIDTH, broken, new_figure, remark
 
 LAG = "lag (steps back from the last target)"
 _LAYER = 1  # reads the inputs
-_SIDE_BY_SIDE = 5  # maps in a figure
+_SIDE_BY_SIDE = 5  # maps of one lag
+_MOST_MAPS = 60
+_MAP_HEIGHT = 1.1  # inches, with its title
 _MOMENTS: dict[str, Callable[[list[int]], int]] = {"at initialisation": min, "at the end": max}
 _FLOOR = -45.0  # log10; smaller values are 0 in float32
 _DECADES = 12  # on the colour scale; an optimizer does not notice smaller gradients
@@ -47,15 +52,17 @@ def flow_curves(
             panels.band(group, moment, *_against_lag(group, name, pick))
             if direct and any(_steps(run, direct) for run in group.runs):
                 panels.band(group, moment, *_against_lag(group, direct, pick), thin=True)
-    panels.finish(LAG, subject, _layer(drawn), _FLOOR)
+    notes = [_layer(drawn), left_out(groups, lambda run: _steps(run, name), "without this error flow")]
+    panels.finish(LAG, subject, notes, _FLOOR)
     return panels.figure
 
 
 def flow_maps(groups: Sequence[Group], subject: str, name: str, title: str) -> Figure | None:
-    """Return maps of a quantity over lag × training step, for some settings; ``None`` if no run has it.
+    """Return maps of a quantity over lag × training step, one for each setting; ``None`` if no run has it.
 
-    Where the forget bias varies, all maps have one T: the one with the largest difference between solve rates. All maps
-    share their colours. The median is over the seeds that were still in training.
+    Settings are rows and lags are columns; of one lag, the settings follow each other. All maps share their colours.
+    The median is over the seeds that were still in training. Of very many maps, some are drawn, and the small print
+    says how many are left out.
 
     Args:
         groups: the settings.
@@ -64,59 +71,105 @@ def flow_maps(groups: Sequence[Group], subject: str, name: str, title: str) -> F
         title: the title of the colour scale.
 
     """
-    chosen = _chosen([group for group in groups if any(len(_steps(run, name)) > 1 for run in group.runs)])
-    if not chosen:
-        return None
+    mapped = [group for group in groups if any(len(_steps(run, name)) > 1 for run in group.runs)]
+    chosen, names, omitted = _chosen(mapped)
     maps = [_through_training(group, name) for group in chosen]
-    finite = np.concatenate([values[values > OF_ZERO] for *_, values in maps])
+    finite = np.concatenate([values[values > OF_ZERO] for *_, values in maps]) if maps else np.array([])
     if not len(finite):
         return None
     top = math.ceil(finite.max())
     bottom = max(top - _DECADES, math.floor(finite.min()))
-    figure = new_figure(2.3, max(WIDTH * len(chosen) / _SIDE_BY_SIDE, 3.0))
-    axes = figure.subplots(1, len(chosen), squeeze=False, sharey=True)[0]
-    for axis, group, (steps, lags, values) in zip(axes, chosen, maps, strict=True):
+    figure, axes = _map_axes(chosen, names)
+    until = max(steps[-1] for steps, *_ in maps)
+    for axis, (steps, lags, values) in zip(axes, maps, strict=True):
         shades = axis.pcolormesh(
             _edges(steps), _edges(lags), np.maximum(values, bottom), vmin=bottom, vmax=top, cmap=MAP, rasterized=True
         )
-        axis.set_title(f"{_heading(group, chosen)}\n{len(group.times)}/{group.trials} solved")
-        axis.set_xlim(0, max(steps[-1] for steps, *_ in maps))
+        axis.set_xlim(0, until)
         axis.set_facecolor(PALE)
-    below = "min" if finite.min() < bottom else "neither"
-    figure.colorbar(shades, ax=list(axes), extend=below, pad=0.01, label=f"log$_{{10}}$ {title}")
+    below = "min" if any((values < bottom).any() for *_, values in maps) else "neither"
+    aspect = 20 if figure.get_figheight() < 3 else 40
+    figure.colorbar(shades, ax=axes, extend=below, pad=0.01, aspect=aspect, label=f"log$_{{10}}$ {title}")
     figure.supxlabel("optimizer steps", fontsize=8)
-    axes[0].set_ylabel("lag (steps back)")
-    lags_shown = {group.T for group in chosen}
-    of = ", ".join([*filter(None, [subject]), *(f"T = {shown(T)}" for T in lags_shown if len(lags_shown) == 1)])
-    note = "median over the seeds still in training; grey: no seed is"
-    remark(figure, "; ".join(part for part in (of, note, _layer(chosen)) if part))
+    figure.supylabel("lag (steps back)", fontsize=8)
+    lags_shown = list(dict.fromkeys(group.T for group in chosen))
+    notes = [
+        joined(subject, f"T = {shown(lags_shown[0])}" if len(lags_shown) == 1 else ""),
+        "median over the seeds still in training" if any(len(group.runs) > 1 for group in chosen) else "",
+        "grey: no seed is in training any more" if any(steps[-1] < until for steps, *_ in maps) else "",
+        omitted,
+        left_out(groups, lambda run: len(_steps(run, name)) > 1, "without this error flow at two steps or more"),
+        _layer(chosen),
+    ]
+    remark(figure, "; ".join(filter(None, notes)))
     return figure
 
 
-def _chosen(groups: Sequence[Group]) -> list[Group]:
-    """Return the settings whose maps are shown."""
-    best, most = list(groups), -1.0
-    for T in distinct(group.T for group in groups):
-        for name in dict.fromkeys(group.name for group in groups):
-            some = [group for group in groups if group.T == T and group.name == name]
-            rates = [len(group.times) / group.trials for group in some if group.trials]
-            if len(some) > 1 and rates and max(rates) - min(rates) >= most:
-                best, most = some, max(rates) - min(rates)
-    every = (len(best) - 1) / max(1, min(_SIDE_BY_SIDE, len(best)) - 1)
-    return [best[round(k * every)] for k in range(min(_SIDE_BY_SIDE, len(best)))]
+def _map_axes(groups: Sequence[Group], names: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with an axis for each map, which has its titles."""
+    if len({group.T for group in groups}) == 1:  # side by side
+        across = min(len(groups), _SIDE_BY_SIDE)
+        at = [divmod(k, across) for k in range(len(groups))]
+        heads, beside = [broken(name, WIDTH / across) for name in names], [""] * len(groups)
+    else:
+        places = Places.of((name, group.T) for name, group in zip(names, groups, strict=True))
+        across = places.columns
+        at = [(places.rows.index(name), places.at[name, group.T]) for name, group in zip(names, groups, strict=True)]
+        top = {
+            T: min(place[0] for place, group in zip(at, groups, strict=True) if group.T == T)
+            for T in {group.T for group in groups}
+        }
+        heads = [
+            f"T = {shown(group.T)}" if not places.aligned or place[0] == top[group.T] else ""
+            for place, group in zip(at, groups, strict=True)
+        ]
+        first = {row: min(column for other, column in at if other == row) for row, _ in at}
+        beside = [
+            broken(name, _MAP_HEIGHT) if place[1] == first[place[0]] else ""
+            for name, place in zip(names, at, strict=True)
+        ]
+    down = 1 + max(row for row, _ in at)
+    lines = max(head.count("\n") for head in heads)
+    figure = new_figure(
+        0.8 + down * (_MAP_HEIGHT + 0.13 * lines), max(3.0, min(WIDTH, 1.2 + 1.2 * across), 1.6 + across)
+    )
+    same: Any = "all" if len({group.T for group in groups}) == 1 else "none"
+    drawn = figure.subplots(down, across, squeeze=False, sharex=True, sharey=same)
+    for axis in drawn.flat:
+        axis.set_visible(False)
+    axes = []
+    for place, head, name, group in zip(at, heads, beside, groups, strict=True):
+        axis = drawn[place]
+        axis.set_visible(True)
+        axis.set_title("\n".join(filter(None, (head, f"{len(group.times)}/{group.trials} solved"))))
+        axis.set_ylabel(name)
+        axis.tick_params(labelbottom=place[0] == max(row for row, column in at if column == place[1]))
+        axes.append(axis)
+    return figure, axes
+
+
+def _chosen(groups: Sequence[Group]) -> tuple[list[Group], list[str], str]:
+    """Return the settings whose maps are drawn, their names, and a clause about the others; empty if there are none."""
+    names, lags = names_of(groups), distinct(group.T for group in groups)
+    rows = _spread(list(dict.fromkeys(names)), max(1, _MOST_MAPS // max(1, len(lags))))
+    columns = _spread(lags, _MOST_MAPS)
+    kept = [k for k, group in enumerate(groups) if names[k] in rows and group.T in columns]
+    several = len(groups) - len(kept)
+    omitted = f"{len(kept)} of {len(groups)} maps, spread evenly: {several} are left out" if several else ""
+    return [groups[k] for k in kept], [names[k] for k in kept], omitted
+
+
+def _spread(values: Sequence[Any], most: int) -> list[Any]:
+    """Return at most so many of the values, evenly spread, both ends among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(k * (len(values) - 1) / max(1, most - 1))] for k in range(most)]
 
 
 def _layer(groups: Sequence[Group]) -> str:
     """Return the name of the drawn layer, where there are several layers."""
     layers = {layer for group in groups for run in group.runs for _, layer in run.flow}
     return f"layer {_LAYER} of {max(layers)}" if max(layers) > _LAYER else ""
-
-
-def _heading(group: Group, among: Sequence[Group]) -> str:
-    """Return the heading of a map: the values in which its setting differs from the other ones."""
-    bias = f"b = {shown(group.bias)}" if len({other.bias for other in among}) > 1 else ""
-    lag = f"T = {shown(group.T)}" if len({other.T for other in among}) > 1 else ""
-    return "\n".join(part for part in (group.name, lag, bias) if part)
 
 
 def _steps(run: RunCurves, name: str | None) -> list[int]:

@@ -1,7 +1,7 @@
 """Group the runs that differ in the seed alone, for the figures."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,17 +15,24 @@ class Group:
     """The runs of one setting.
 
     Args:
-        name: the values in which the setting differs from the others, without T and forget bias; may be empty.
+        cell: cell and task, where the settings differ in them; may be empty.
+        rest: the other values in which the setting differs from the others, without T and forget bias; may be empty.
         T: the lag; ``None`` where the task has none.
         bias: the forget bias: a number, the name of another start, or ``None``.
         runs: the runs.
 
     """
 
-    name: str
+    cell: str
+    rest: str
     T: Any
     bias: Any
     runs: list[RunCurves] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The values in which the setting differs from the others, without T and forget bias; may be empty."""
+        return joined(self.cell, self.rest)
 
     @property
     def trials(self) -> int:
@@ -54,14 +61,48 @@ def groups_of(runs: Sequence[RunCurves]) -> list[Group]:
     records = [run.record for run in runs]
     keys = varied_keys(records)
     settings = settings_of(records)
-    needed = [place for place in range(len(keys)) if _adds(place + len(FACTS), settings)]
+    needed = _refining(keys, settings)
+    several = _several(settings)
     groups: dict[Any, Group] = {}
     for run, setting in zip(runs, settings, strict=True):
         *cell_task, T, bias = setting[: len(FACTS)]
-        parts = [_plain(part) for part, several in zip(cell_task, _several(settings), strict=False) if several]
-        parts += [f"{keys[place].split('.')[-1]} {shown(setting[len(FACTS) + place])}" for place in needed]
-        groups.setdefault(setting, Group(", ".join(parts), T, bias)).runs.append(run)
+        cell = joined(*(_plain(part) for part, some in zip(cell_task, several, strict=False) if some))
+        rest = joined(*(f"{keys[place].split('.')[-1]} {shown(setting[len(FACTS) + place])}" for place in needed))
+        groups.setdefault(setting, Group(cell, rest, T, bias)).runs.append(run)
     return sorted(groups.values(), key=lambda group: (group.name, rank(group.T), rank(group.bias)))
+
+
+def names_of(groups: Sequence[Group], lag: bool = False) -> list[str]:
+    """Return the name of each setting among others: the values in which they differ.
+
+    Args:
+        groups: the settings.
+        lag: whether the lag is a part of the name.
+
+    """
+    lags = lag and len({(group.name, group.T) for group in groups}) > len({group.name for group in groups})
+    known = {(group.name, group.T if lags else None) for group in groups}
+    biases = len({(group.name, group.T if lags else None, group.bias) for group in groups}) > len(known)
+    return [
+        joined(
+            group.cell,
+            f"T = {shown(group.T)}" if lags else "",
+            f"b = {shown(group.bias)}" if biases and (group.bias is not None or not group.cell) else "",
+            group.rest,
+        )
+        for group in groups
+    ]
+
+
+def joined(*parts: str) -> str:
+    """Return the parts that are not empty, with commas between them."""
+    return ", ".join(filter(None, parts))
+
+
+def left_out(groups: Sequence[Group], kept: Callable[[RunCurves], Any], what: str) -> str:
+    """Return a clause about the runs that a figure leaves out; empty if it shows all of them."""
+    without, runs = sum(not kept(run) for group in groups for run in group.runs), sum(len(g.runs) for g in groups)
+    return f"left out: {without} of {runs} runs, {what}" if without else ""
 
 
 def subject_of(runs: Sequence[RunCurves]) -> str:
@@ -89,11 +130,21 @@ def _several(settings: Sequence[tuple[Any, ...]]) -> list[bool]:
     return [len(set(values)) > 1 for values in zip(*settings, strict=True)]
 
 
-def _adds(place: int, settings: Sequence[tuple[Any, ...]]) -> bool:
-    """Return whether a part of the settings does not follow from cell, task, T and forget bias."""
-    return len({(*setting[: len(FACTS)], setting[place]) for setting in settings}) > len(
-        {setting[: len(FACTS)] for setting in settings}
-    )
+def _refining(keys: Sequence[str], settings: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Return the places of the keys that are needed to tell the settings apart, the study before the others.
+
+    A key is left out if it follows from cell, task, T, forget bias and the keys before it.
+    """
+    needed: list[int] = []
+    known = list(range(len(FACTS)))
+    for place in sorted(range(len(keys)), key=lambda place: keys[place] != "study"):
+        finer = [*known, len(FACTS) + place]
+        if len({tuple(setting[k] for k in finer) for setting in settings}) > len(
+            {tuple(setting[k] for k in known) for setting in settings}
+        ):
+            known = finer
+            needed.append(place)
+    return needed
 
 
 def shown(value: Any) -> str:

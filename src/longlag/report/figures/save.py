@@ -28,8 +28,9 @@ def save_figures(runs: Sequence[RunCurves], folder: Path) -> list[Path]:
     ``solve_rate.png``: how often each setting was solved, and how soon. ``val_acc.png``, ``early_gradient.png`` and one
     for each further curve that is declared as shown everywhere: against the optimizer steps. ``error_flow.png`` and
     ``error_flow_cell.png``: the gradient of h and of c against the lag, at initialisation and at the end.
-    ``error_flow_map.png``: the gradient of h over lag × training step. A figure of something that no run recorded is
-    left out.
+    ``error_flow_map.png``: the gradient of h over lag × training step, for each setting. Cells are rows and lags are
+    columns. A figure of something that no run recorded is left out; the small print counts the runs that a figure
+    leaves out.
 
     Args:
         runs: the runs, in whatever state.

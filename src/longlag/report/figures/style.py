@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from longlag.runs.files import write_whole
@@ -18,6 +19,8 @@ from longlag.runs.files import write_whole
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 0.8)), (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 _LETTERS = 19  # of the small print in an inch
+_TITLE_LETTERS, _LEGEND_LETTERS = 13, 14  # of a title and of the legend in an inch
+_BESIDE = 16  # letters; a legend with longer names stands below the figure
 _MOST_PIXELS = 30_000  # in height or width; a figure with very many panels gets fewer dots per inch
 MAP = "cividis"
 GREY, PALE = "#5f6670", "#e4e6ea"
@@ -57,14 +60,52 @@ def look(number: int) -> dict[str, Any]:
     return {"color": COLOURS[colour], "linestyle": DASHES[(colour + turn) % len(DASHES)]}
 
 
-def legend(figure: Figure, names: Sequence[str], title: str, more: Iterable[tuple[str, dict[str, Any]]] = ()) -> None:
-    """Draw the legend beside the figure: the numbered lines, then further lines with their looks."""
+def legend(
+    figure: Figure, x_title: str, names: Sequence[str], title: str, more: Iterable[tuple[str, dict[str, Any]]] = ()
+) -> None:
+    """Write the title of the horizontal axes, and draw the legend beside the figure, or below it if a name is long.
+
+    Args:
+        figure: the figure; it becomes higher by a legend below it.
+        x_title: the title.
+        names: of the numbered lines; a single one is not named.
+        title: the title of the legend.
+        more: the names and looks of further lines.
+
+    """
     entries = [(name, look(number)) for number, name in enumerate(names)] if len(names) > 1 else []
     entries += list(more)
-    if entries:
-        handles = [Line2D([], [], **style) for _, style in entries]
-        names = [name for name, _ in entries]
-        figure.legend(handles, names, title=title, loc="outside right center", alignment="left")
+    handles, names = [Line2D([], [], **style) for _, style in entries], [name for name, _ in entries]
+    longest = max(map(len, names), default=0)
+    if longest <= _BESIDE:
+        figure.supxlabel(x_title, fontsize=8)
+        if entries:
+            figure.legend(handles, names, title=title, loc="outside right center", alignment="left")
+        return
+    width = figure.get_figwidth()
+    across = max(1, min(len(names), int(width / (0.6 + longest / _LEGEND_LETTERS))))
+    names = [wrapped(name, int(_LEGEND_LETTERS * (width - 0.8))) for name in names]
+    rows = math.ceil(len(names) / across) * (1 + max(name.count("\n") for name in names)) + bool(title)
+    room = 0.15 + 0.16 * rows
+    height = figure.get_figheight() + room
+    figure.set_figheight(height)
+    engine = figure.get_layout_engine()
+    assert isinstance(engine, ConstrainedLayoutEngine)
+    below = (room + 0.17) / height  # the legend and the title; the layout of matplotlib puts one upon the other
+    engine.set(rect=(0, below, 1, 1 - below))
+    figure.supxlabel(x_title, y=room / height, fontsize=8)
+    drawn = figure.legend(handles, names, title=title, loc="lower center", alignment="left", ncols=across)
+    drawn.set_in_layout(False)
+
+
+def broken(text: str, inches: float) -> str:
+    """Return a text in lines that fit beside or above a panel of this height or width."""
+    return wrapped(text, max(6, int(_TITLE_LETTERS * inches)))
+
+
+def wrapped(text: str, letters: int) -> str:
+    """Return a text in lines of so many letters; a longer word is broken, and a dollar stays escaped."""
+    return "\n".join(textwrap.wrap(text.replace(r"\$", "$"), letters)).replace("$", r"\$")
 
 
 def remark(figure: Figure, text: str) -> None:

@@ -8,17 +8,21 @@ from matplotlib.figure import Figure
 
 from longlag.metric import Metric
 from longlag.report.curves import RunCurves
-from longlag.report.figures.groups import Group, shown
+from longlag.report.figures.groups import Group, left_out, shown
 from longlag.report.figures.panels import Array, Panels
+from longlag.report.records import settled
 
 _FLOOR = -45.0  # log10; smaller values are 0 in float32
+KEPT = "a solved or diverged run keeps its last value; the line of a setting with other runs ends where they end"
 
 
 def training_curves(groups: Sequence[Group], subject: str, metric: Metric) -> Figure | None:
     """Return the figure of a metric against the optimizer steps; ``None`` if no run has it.
 
     The line is the median over the seeds and the band is their range, at each step at which a seed was measured. A run
-    that has ended keeps its last value: otherwise only the unsolved runs would be left at the last steps.
+    that is solved or has diverged keeps its last value: otherwise only the other runs would be left at the last steps.
+    It does so to the end of the axis, or to where the other runs of its setting end, since further on the median would
+    leave these out. The page draws the same lines.
 
     Args:
         groups: the settings.
@@ -31,11 +35,15 @@ def training_curves(groups: Sequence[Group], subject: str, metric: Metric) -> Fi
         return None
     log = metric.scale == "log"
     panels = Panels.of(drawn)
-    panels.draw(("",), shown(metric.label), log)
-    for group in drawn:
-        steps, values = carried([curve for run in group.runs if (curve := curve_of(run, metric.key))])
-        panels.band(group, "", steps, _log10(values) if log else values)
-    panels.finish("optimizer steps", subject, "a run that has ended keeps its last value", _FLOOR)
+    panels.draw(("",), shown(metric.label), log, same_x=True)
+    curves = [[(run, curve) for run in group.runs if (curve := curve_of(run, metric.key))] for group in drawn]
+    until = max(step for group in curves for _, curve in group for step in curve)
+    for group, some in zip(drawn, curves, strict=True):
+        steps, values = carried([curve for _, curve in some], [settled(run.record) for run, _ in some], until)
+        panels.band(group, "", steps, values, to_log=log)
+    kept = any(settled(run.record) for group in curves for run, _ in group)
+    notes = [KEPT if kept else "", left_out(groups, lambda run: curve_of(run, metric.key), "without this curve")]
+    panels.finish("optimizer steps", subject, notes, _FLOOR)
     return panels.figure
 
 
@@ -44,21 +52,20 @@ def curve_of(run: RunCurves, name: str) -> dict[int, float]:
     return {step: row[name] for step, row in sorted(run.metrics.items()) if math.isfinite(row.get(name, math.nan))}
 
 
-def carried(curves: Sequence[dict[int, float]]) -> tuple[Array, Array]:
+def carried(curves: Sequence[dict[int, float]], kept: Sequence[bool], until: int) -> tuple[Array, Array]:
     """Return all steps of some curves, [steps], and their values there, [curves, steps].
 
-    Between two of its steps a curve has the value of the earlier step, after its last step the last value, and before
-    its first step no value.
+    Between two of its steps a curve is a straight line, and before its first step it has no value.
+
+    Args:
+        curves: step -> value; none is empty.
+        kept: whether a curve keeps its last value after its last step; the other curves end there.
+        until: a further step, if all curves keep their last values.
+
     """
-    steps = sorted({step for curve in curves for step in curve})
-    values = np.full((len(curves), len(steps)), np.nan)
-    for row, curve in zip(values, curves, strict=True):
-        last = math.nan
-        for place, step in enumerate(steps):
-            last = curve.get(step, last)
-            row[place] = last
-    return np.array(steps, dtype=float), values
-
-
-def _log10(values: Array) -> Array:
-    return np.log10(values, out=np.full_like(values, -np.inf), where=~(values <= 0))
+    steps = sorted({step for curve in curves for step in curve} | ({until} if all(kept) else set()))
+    rows = [
+        np.interp(steps, list(curve), list(curve.values()), left=np.nan, right=None if keeps else np.nan)
+        for curve, keeps in zip(curves, kept, strict=True)
+    ]
+    return np.array(steps, dtype=float), np.array(rows)

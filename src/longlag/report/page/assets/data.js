@@ -60,13 +60,33 @@ function settingOf(key) {
   return page.settings.find((setting) => setting.key === key);
 }
 
-function labelOf(key, value) {
-  return key === "cell" || key === "task" ? textOf(value) : `${settingOf(key).label} ${textOf(value)}`;
+// The value of a setting as text. A missing value, where the cells differ, is named by the cells that have none.
+function valueText(key, value) {
+  if (value !== null && value !== undefined) return String(value);
+  return cellsWithout(key).length ? `none (${cellsWithout(key).join(", ")})` : MISSING;
 }
 
-// A missing value, such as the forget bias of a cell without a forget gate, is named only if there is no other value.
+// The cells of the runs that have no value of a setting; none where all runs have one cell.
+const withoutValue = new Map();
+function cellsWithout(key) {
+  if (!withoutValue.has(key)) {
+    const cells = distinct(runs.filter((run) => textOf(run.values[key]) === MISSING), "cell").map(textOf);
+    withoutValue.set(key, distinct(runs, "cell").length > 1 ? cells : []);
+  }
+  return withoutValue.get(key);
+}
+
+function labelOf(key, value) {
+  return key === "cell" || key === "task" ? textOf(value) : `${settingOf(key).label} ${valueText(key, value)}`;
+}
+
+// A missing value is named only if there is no other value. Where the cells have no name in the label, those without a
+// forget bias are named in its place.
 function groupLabel(keys, values) {
-  const parts = keys.map((key, k) => [labelOf(key, values[k]), values[k]]);
+  const parts = keys.map((key, k) => {
+    const cells = key === "forget_bias" && textOf(values[k]) === MISSING && !keys.includes("cell") ? cellsWithout(key) : [];
+    return cells.length ? [cells.join(", "), true] : [labelOf(key, values[k]), values[k]];
+  });
   const known = parts.filter(([, value]) => value !== null && value !== undefined);
   return (known.length ? known : parts).map(([text]) => text).join(" · ");
 }

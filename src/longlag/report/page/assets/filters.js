@@ -37,8 +37,8 @@ function phrasePattern(text) {
 function startFilters(update) {
   const properties = [
     ["study", (run) => run.study, [...new Set(runs.map((run) => run.study))]],
-    ...SETTINGS.filter((key) => key !== "study").map(settingOf).map(({ key, label }) => [label, (run) => textOf(run.values[key]), distinct(runs, key).map(textOf)]),
-    ["state", (run) => run.state, Object.keys(STATES).filter((state) => runs.some((run) => run.state === state))],
+    ...SETTINGS.filter((key) => key !== "study").map(settingOf).map(({ key, label }) => [label, (run) => valueText(key, run.values[key]), distinct(runs, key).map((value) => valueText(key, value))]),
+    ["state", (run) => stateName(run.state), Object.keys(STATES).filter((state) => runs.some((run) => run.state === state)).map(stateName)],
   ];
   for (const [label, of, values] of properties) {
     if (values.length < 2) continue;

@@ -95,19 +95,21 @@ function drawFlowLines() {
 function drawFlowMaps() {
   const name = byId("flow-quantity").value;
   const flows = flowRuns().map(({ run, flow }) => ({ run, flow, table: flow.table(name) })).filter(({ table }) => table !== null);
+  byId("flow-maps-say").textContent = "";
   if (!flows.length) return clear("flow-maps");
   const finite = flows.flatMap(({ table }) => table.flat()).filter(Number.isFinite);
   const highest = finite.length ? finite.reduce((a, b) => Math.max(a, b)) : 0;
   const lowest = finite.length ? finite.reduce((a, b) => Math.min(a, b)) : -1;
   const decades = Number(byId("flow-decades").value);
   const floor = decades ? Math.max(lowest, highest - decades) : lowest;
-  const { layout, at } = panelled("flow-maps", flows.map(({ run }) => labels.get(run)), axis(LAG), axis("optimizer steps"), { height: 230, narrowest: 240 });
+  byId("flow-maps-say").textContent = mapsSay(flows, lowest < floor);
+  const { layout, room, at } = panelled("flow-maps", flows.map(({ run }) => ({ label: labels.get(run) })), axis(LAG), axis("optimizer steps"), { height: 230, narrowest: 240, beside: 150 });
   const traces = flows.map(({ run, flow, table }, k) => ({
     type: "heatmap", ...at(k), x: flow.lags, y: flow.steps, z: table.map(drawable), coloraxis: "coloraxis", hoverongaps: false,
     hovertemplate: `${plain(labels.get(run))}<br>lag %{x}, step %{y}: 10^%{z:.2f}<extra></extra>`,
   }));
   const bar = { title: { text: `log10 ${QUANTITIES[name]}`, side: "right" }, thickness: 12, len: 1, outlinewidth: 0 };
-  draw("flow-maps", traces, { ...layout, height: layout.height + 16, margin: { t: 50, r: 86 }, coloraxis: { colorscale: "Cividis", cmin: floor, cmax: highest, colorbar: bar } }, `${QUANTITIES[name]} over lag and training step`);
+  draw("flow-maps", traces, { ...layout, height: layout.height + 16, margin: { t: 50 + room, r: 86 }, coloraxis: { colorscale: "Cividis", cmin: floor, cmax: highest, colorbar: bar } }, `${QUANTITIES[name]} over lag and training step`);
 }
 
 function drawFlow() {
@@ -128,7 +130,30 @@ function flowSays(chosen, without) {
   if (without === chosen) return "The chosen runs have recorded no error flow (error_flow.csv).";
   const thinned = flowRuns().some(({ flow }) => flow.of[0] > flow.steps.length || flow.of[1] > flow.lags.length);
   const size = flowRuns().map(({ flow }) => `${flow.steps.length} of ${flow.of[0]} steps × ${flow.lags.length} of ${flow.of[1]} lags`)[0];
-  return "Mean over the probe sequences of the log of each norm. The maps share one colour scale; smaller values have the darkest colour, and gaps are gradients of exactly 0."
+  const apart = severalValues(flowRuns().map(({ flow }) => flow.steps.at(-1)));
+  return "Mean over the probe sequences of the log of each norm."
+    + (apart ? " The lines show a run that has no later measurement at its last one." : "")
+    + (chosen === MOST_CHOSEN ? ` No more than ${MOST_CHOSEN} runs are compared: one more takes the place of the first.` : "")
     + (without ? ` ${without} of the chosen runs recorded no error flow.` : "")
     + (thinned ? ` Thinned evenly to keep the page small (${size} in the first run); error_flow.csv has all, with quantiles.` : " error_flow.csv has quantiles too.");
+}
+
+function severalValues(values) {
+  return new Set(values).size > 1;
+}
+
+// What the maps show, and no more: darkest values, gaps, and where a map ends, if there are any.
+function mapsSay(flows, darkest) {
+  const inside = (value) => flows.some(({ table }) => table.some((row) => row.some((one) => Object.is(one, value))));
+  const gaps = [...(inside(-Infinity) ? ["gradients of exactly 0"] : []), ...(inside(NaN) ? ["values that were not measured"] : [])];
+  const ends = [
+    ...(severalValues(flows.map(({ flow }) => flow.steps.at(-1))) ? ["the last measured step"] : []),
+    ...(severalValues(flows.map(({ flow }) => flow.lags.at(-1))) ? ["the longest lag"] : []),
+  ];
+  return [
+    flows.length > 1 ? "The maps share one colour scale." : "",
+    darkest ? "Values below the scale have the darkest colour." : "",
+    gaps.length ? `Gaps within a map or a line are ${gaps.join(" or ")}.` : "",
+    ends.length ? `Each map ends at ${ends.join(" and at ")} of its run.` : "",
+  ].filter(Boolean).join(" ");
 }

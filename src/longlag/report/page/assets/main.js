@@ -21,7 +21,7 @@ function drawHeader() {
   const studies = [...new Set(runs.map((run) => run.study))];
   byId("title").textContent = studies.join(", ");
   const count = (state) => runs.filter((run) => run.state === state).length;
-  const tell = (states) => states.filter(count).map((state) => `${count(state)} ${state === "gone" ? "running by their status with no process left" : state}`).join(", ");
+  const tell = (states) => states.filter(count).map((state) => `${count(state)} ${state === "gone" ? "running by their status with no process left" : stateName(state)}`).join(", ");
   const finished = ["solved", "done", "diverged"];
   const ended = runs.filter((run) => finished.includes(run.state)).length;
   const rest = tell(["running", "gone", "failed", "interrupted", "paused"]);

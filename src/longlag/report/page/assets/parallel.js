@@ -1,5 +1,7 @@
 // Parallel coordinates: a line for each run, through its settings, its metrics at the start and its outcome.
 
+const NARROWEST_AXIS = 88; // pixels from one axis to the next
+
 const OUTCOMES = [
   ["solved", (run) => run.figures.solved_step !== undefined, 0, "solid", "circle"],
   ["ended, not solved", (run) => run.counts && run.figures.solved_step === undefined, 1, "dash", "x"],
@@ -17,10 +19,10 @@ function numericAxis(label, some, of, text = short) {
 }
 
 function settingAxis({ key, label }, some) {
-  const values = distinct(some, key).map(textOf);
+  const values = distinct(some, key).map((value) => valueText(key, value));
   const place = (k) => (values.length > 1 ? k / (values.length - 1) : 0.5);
   const every = Math.ceil(values.length / 12);
-  return { label, ticks: values.map((value, k) => [place(k), value]).filter((_, k) => k % every === 0), of: (run) => place(values.indexOf(textOf(run.values[key]))) };
+  return { label, ticks: values.map((value, k) => [place(k), value]).filter((_, k) => k % every === 0), of: (run) => place(values.indexOf(valueText(key, run.values[key]))) };
 }
 
 // Unsolved runs stand above all that are solved.
@@ -45,17 +47,6 @@ function parallelAxes(some) {
     ...metrics.sort((a, b) => a.key.startsWith("test/") - b.key.startsWith("test/")).map((metric) => metricAxis(metric, some)),
     timeAxis(some),
   ].filter((made) => made !== null);
-}
-
-// A name in lines of so many characters, broken between words.
-function wrapped(name, room) {
-  const lines = [""];
-  for (const word of name.split(" ")) {
-    const longer = `${lines[lines.length - 1]} ${word}`.trim();
-    if (longer.length <= room) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines.filter(Boolean).join("<br>");
 }
 
 function parallelTraces(some, axes) {
@@ -84,9 +75,10 @@ function drawParallel() {
   const annotations = axes.flatMap((made, k) => made.ticks.map(([place, text]) => ({
     x: k, y: place, text: plain(text), showarrow: false, xanchor: "left", xshift: 7, font: { size: 12, color: colour("ink") }, bgcolor: faint(colour("ground"), 0.78), borderpad: 1,
   })));
-  const room = Math.max(8, Math.floor(widthOf("parallel-plot") / axes.length / 8));
-  const names = axes.map((made) => wrapped(plain(made.label), room));
+  const width = printing ? PRINT_WIDTH : Math.max(widthOf("parallel-plot"), NARROWEST_AXIS * axes.length); // wider than the window, it scrolls
+  const room = Math.max(8, Math.floor(width / axes.length / 8));
+  const names = axes.map((made) => wrapped(made.label, room));
   const lines = names.reduce((most, name) => Math.max(most, name.split("<br>").length), 1);
   const x = { tickvals: axes.map((_, k) => k), ticktext: names, range: [-0.15, axes.length - 0.45], showgrid: false, zeroline: false, fixedrange: true, side: "top", tickangle: 0, automargin: true };
-  draw("parallel-plot", parallelTraces(some, axes), { height: 440, margin: { l: 34, r: 20, t: 44 + 17 * lines, b: 40 }, xaxis: x, yaxis: { visible: false, range: [-0.05, 1.06], fixedrange: true }, shapes, annotations, hovermode: "closest", showlegend: true, legend: { orientation: "h", x: 0, y: -0.02, yanchor: "top" } }, "Parallel coordinates of the runs that are shown");
+  draw("parallel-plot", parallelTraces(some, axes), { width, height: 440, margin: { l: 34, r: 20, t: 44 + 17 * lines, b: 40 }, xaxis: x, yaxis: { visible: false, range: [-0.05, 1.06], fixedrange: true }, shapes, annotations, hovermode: "closest", showlegend: true, legend: { orientation: "h", x: 0, y: -0.02, yanchor: "top" } }, "Parallel coordinates of the runs that are shown");
 }

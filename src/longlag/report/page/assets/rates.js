@@ -1,4 +1,4 @@
-// Solve rates: a map over two settings, for each value of the other settings.
+// Solve rates: a map over two settings, for each value of the other settings. Each row belongs to one cell.
 
 function startRates(update) {
   const keys = SETTINGS.length ? SETTINGS : ["T"];
@@ -44,16 +44,21 @@ function cellOf(some, time, unit) {
   return cell;
 }
 
-function mapOf(label, some, x, y, time, unit) {
+// The name of a row: the value of the one setting that goes down, or a label with the cell in it.
+function rowName(keys, group) {
+  if (!keys.length) return "all";
+  return keys.length > 1 ? group.label : valueText(keys[0], group.values[0]);
+}
+
+function mapOf(label, some, x, down, time, unit) {
   const across = x ? distinct(some, x) : [null];
-  const down = y ? distinct(some, y) : [null];
-  const heading = element("tr", {}, element("th", { scope: "col", className: "corner", textContent: y ? settingOf(y).label : "" }));
-  heading.append(...across.map((value) => element("th", { scope: "col", textContent: x ? `${settingOf(x).label} = ${textOf(value)}` : "all" })));
+  const heading = element("tr", {}, element("th", { scope: "col", className: "corner", textContent: down.length === 1 ? settingOf(down[0]).label : "" }));
+  heading.append(...across.map((value) => element("th", { scope: "col", textContent: x ? `${settingOf(x).label} = ${valueText(x, value)}` : "all" })));
   const body = element("tbody");
-  for (const row of down) {
-    const line = element("tr", {}, element("th", { scope: "row", textContent: y ? textOf(row) : "all" }));
+  for (const group of grouped(some, down)) {
+    const line = element("tr", {}, element("th", { scope: "row", textContent: rowName(down, group) }));
     for (const column of across) {
-      const here = some.filter((run) => (!x || textOf(run.values[x]) === textOf(column)) && (!y || textOf(run.values[y]) === textOf(row)));
+      const here = group.runs.filter((run) => !x || textOf(run.values[x]) === textOf(column));
       line.append(cellOf(here, time, unit));
     }
     body.append(line);
@@ -66,9 +71,12 @@ function drawRates() {
   const [x, time] = [byId("rates-x").value, byId("rates-time").value];
   const y = byId("rates-y").value === x ? "" : byId("rates-y").value;
   const unit = time === "solved_step" ? "optimizer steps" : "training sequences";
-  const axes = [x, y].filter(Boolean);
-  const others = refining(runs, SETTINGS.filter((key) => !axes.includes(key)), axes);
+  const byCell = x !== "cell" && y !== "cell" && distinct(runs, "cell").length > 1;
+  const down = [byCell ? "cell" : "", y].filter(Boolean);
+  const axes = [x, ...down].filter(Boolean);
+  const task = !axes.includes("task") && distinct(runs, "task").length > 1 ? ["task"] : []; // named even if T tells it
+  const others = [...task, ...refining(runs, SETTINGS.filter((key) => ![...axes, ...task].includes(key)), [...axes, ...task])];
   const groups = grouped(shownRuns(), others);
-  byId("rates-maps").replaceChildren(...groups.map((group) => mapOf(group.label, group.runs, x, y, time, unit)));
+  byId("rates-maps").replaceChildren(...groups.map((group) => mapOf(group.label, group.runs, x, down, time, unit)));
   if (!groups.length) byId("rates-maps").append(element("p", { className: "empty", textContent: "No run is shown." }));
 }

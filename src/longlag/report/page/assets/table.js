@@ -1,10 +1,12 @@
 // The table of runs: it sorts by any column; one box shows a run, another one compares it.
 
+// State -> its sign, its name and its meaning.
 const STATES = {
-  solved: ["●", "solved"], done: ["○", "used all its steps, not solved"], diverged: ["↗", "its loss is not finite any more"],
-  running: ["▶", "still running"], gone: ["?", "its status says running, but its process is gone"],
-  failed: ["✕", "ended by an error"], interrupted: ["‖", "interrupted; it goes on when it is typed again"],
-  paused: ["◔", "used its time budget; it goes on when it is typed again"],
+  solved: ["●", "solved", "solved"], done: ["○", "not solved", "used all its steps and is not solved"],
+  diverged: ["↗", "diverged", "its loss is not finite any more"],
+  running: ["▶", "running", "still running"], gone: ["?", "gone", "its status says running, but its process is gone"],
+  failed: ["✕", "failed", "ended by an error"], interrupted: ["‖", "interrupted", "interrupted; it goes on when it is typed again"],
+  paused: ["◔", "paused", "used its time budget; it goes on when it is typed again"],
 };
 const MOST_PRINTED = 60;
 const SPENT = { solved_step: "steps", solved_sequences: "sequences" };
@@ -33,15 +35,19 @@ function columns() {
   const shape = always.map(({ key, label }) => ({ label, of: (run) => run.values[key], text: (run) => textOf(run.values[key]) }));
   shape.push({ label: "seed", of: (run) => run.values.seed, text: (run) => textOf(run.values.seed) });
   if (new Set(runs.map((run) => run.study)).size > 1) shape.unshift({ label: "study", of: (run) => run.study, text: (run) => run.study });
-  shape.push({ label: "state", of: (run) => run.state, badge: true });
+  shape.push({ label: "state", of: (run) => stateName(run.state), badge: true });
   shape.push(...page.columns.map(metricColumn).filter(({ of }) => runs.some((run) => ![null, undefined].includes(of(run)))));
   return shape;
 }
 
+function stateName(state) {
+  return STATES[state]?.[1] ?? state;
+}
+
 function badge(run) {
-  const [sign, meaning] = STATES[run.state] ?? ["·", run.state];
+  const [sign, name, meaning] = STATES[run.state] ?? ["·", run.state, run.state];
   const title = run.reason ? `${meaning}: ${run.reason}` : meaning;
-  return element("span", { className: `state ${run.state}`, title, textContent: `${sign} ${run.state}` });
+  return element("span", { className: `state ${run.state}`, title, textContent: `${sign} ${name}` });
 }
 
 function tick(run, property, label, onChange) {
@@ -63,7 +69,7 @@ function rowOf(run, shape, update) {
     row.append(cell);
   }
   run.row = row;
-  run.searched = `${run.study} ${run.name} ${run.state} ${shape.filter((c) => c.text).map((c) => `${c.label} ${c.text(run)}`).join(" ")}`;
+  run.searched = `${run.study} ${run.name} ${stateName(run.state)} ${shape.filter((c) => c.text).map((c) => `${c.label} ${c.text(run)}`).join(" ")}`;
   return row;
 }
 

@@ -39,7 +39,9 @@ function cividis(share) {
     const [low, high] = [channel(CIVIDIS[k], c), channel(CIVIDIS[k + 1], c)];
     return Math.round(low + (high - low) * (place - k));
   });
-  return { ground: `rgb(${mixed.join(",")})`, ink: share > 0.55 ? "#111" : "#fff" };
+  const linear = mixed.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+  return { ground: `rgb(${mixed.join(",")})`, ink: luminance > 0.179 ? "#000" : "#fff" }; // the ink with more contrast, WCAG 2
 }
 
 function setTheme(name) {
