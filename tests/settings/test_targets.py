@@ -195,3 +195,14 @@ def test_a_checkpoint_with_code_in_it_is_refused(longlag, tiny, tmp_path, traine
     torch.save({"state_dict": {}, "global_step": 6, "x": Touches()}, trained.checkpoints / "last.ckpt")
     assert longlag("train", f"resume={trained.path}", "trainer.max_steps=8").code == 2
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["engine={}", "engine={a: 1}", "+callbacks.mine={}", "+callbacks.mine={a: 1}", "+metrics.f1={task: binary}"]
+)
+def test_a_part_without_a_class_is_refused_in_a_line(longlag, wrong):
+    said = longlag("train", wrong, "logger=csv")
+    assert said.code == 2
+    assert said.err.startswith("longlag: ")
+    assert said.err.count("\n") == 1
+    assert wrong.lstrip("+").split("=")[0].split(".")[0] in said.err

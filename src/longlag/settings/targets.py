@@ -51,8 +51,11 @@ def imported_part(part: str, settings: Mapping[str, Any]) -> Any:
         RequestError: Python cannot import a class, or it is not of the kind that its place wants.
 
     """
-    imported = import_target(settings["_target_"])
-    _check_kind(part, settings["_target_"], imported)
+    outer = settings.get("_target_")
+    if not isinstance(outer, str):
+        raise RequestError(f"{part} needs a _target_, the name of a class, got {outer!r}")
+    imported = import_target(outer)
+    _check_kind(part, outer, imported)
     _check_call(part, settings, imported)
     for place, inner in _inner(settings, part):
         target = inner["_target_"]
