@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from longlag.checks import is_number
-from longlag.task import Batch, LogisticTask, Splits, check_integer, check_number, integers
+from longlag.task import Batch, LogisticTask, Splits, check_integer, check_number, integers, is_number
 
 
 class TwoSequence(LogisticTask):

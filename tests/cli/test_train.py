@@ -131,10 +131,10 @@ def test_a_job_that_fails_costs_itself_alone(longlag, tiny, tmp_path):
     assert said.code == 1
     assert [(row[4], row[7]) for row in table(said)] == [("4", ">6"), ("5", "failed"), ("6", ">6")]
     failed = next(run for run in runs() if run.status.state == "failed")
-    assert failed.status.reason == "RuntimeError: five is right out"
+    assert failed.status.reason == "RuntimeError: five is right out (brittle.py, line 7)"
     assert "Traceback" in failed.folder.log.read_text()
     assert "Traceback" not in said.err
-    assert f"failed: RuntimeError: five is right out, see {failed.folder.log}" in said.err
+    assert f"failed: RuntimeError: five is right out (brittle.py, line 7), see {failed.folder.log}" in said.err
 
 
 def test_a_diverged_run_is_a_result(longlag, tiny):

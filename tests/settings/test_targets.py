@@ -198,7 +198,8 @@ def test_a_checkpoint_with_code_in_it_is_refused(longlag, tiny, tmp_path, traine
 
 
 @pytest.mark.parametrize(
-    "wrong", ["engine={}", "engine={a: 1}", "+callbacks.mine={}", "+callbacks.mine={a: 1}", "+metrics.f1={task: binary}"]
+    "wrong",
+    ["engine={}", "engine={a: 1}", "+callbacks.mine={}", "+callbacks.mine={a: 1}", "+metrics.f1={task: binary}"],
 )
 def test_a_part_without_a_class_is_refused_in_a_line(longlag, wrong):
     said = longlag("train", wrong, "logger=csv")

@@ -157,4 +157,4 @@ def test_a_profiler_tells_its_figures_in_the_log_and_leaves_the_run_in_its_folde
     assert longlag("train", *tiny, "+trainer.profiler=simple").code == 0
     (run,) = runs()
     assert "Profiler Report" in run.folder.log.read_text()
-    assert "ran already: done" in longlag("train", *tiny).err
+    assert "ran already: not solved" in longlag("train", *tiny).err

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,16 +123,20 @@ class RunFolder:
             DamagedRunError: something is; the message names the file.
 
         """
-        parts = [part for part in (self.path / "wandb").glob("*run-*") if part.name != "latest-run"]  # W&B's own link
-        folders = [*(self.path / name for name in _FOLDERS), *(part for part in parts if part.name != "run-id")]
-        for paths, fault_of in ((folders, fault_of_folder), ([self.path / name for name in _FILES], fault_of_file)):
-            for path in paths:
-                try:
-                    fault = fault_of(path)
-                except OSError as error:  # such as a name that is too long
-                    raise DamagedRunError(f"cannot write to {path}: {error.strerror}") from error
-                if fault is not None:
+        try:
+            for path, fault_of in self._places():
+                if (fault := fault_of(path)) is not None:
                     raise DamagedRunError(f"cannot use {path}: {fault}, and a run keeps to its own folder")
+        except OSError as error:  # such as a name that is too long
+            raise DamagedRunError(f"cannot write to {self.path}: {error.strerror}") from error
+
+    def _places(self) -> Iterator[tuple[Path, Callable[[Path], str | None]]]:
+        """Yield the places to which a run writes, each with the function that finds a fault there."""
+        parts = [part for part in (self.path / "wandb").glob("*run-*") if part.name != "latest-run"]  # W&B's own link
+        for path in (*(self.path / name for name in _FOLDERS), *(part for part in parts if part.name != "run-id")):
+            yield path, fault_of_folder
+        for name in _FILES:
+            yield self.path / name, fault_of_file
 
     def check_content(self) -> None:
         """Check that the run in the folder can be read, if there is one; if not, what is there may be somebody's data.

@@ -1,6 +1,6 @@
 """The contract of a task, which every file in ``tasks/`` fulfils, and the parts that tasks are made of."""
 
-from longlag.checks import check_channels, check_integer, check_number, check_switch
+from longlag.checks import check_channels, check_integer, check_number, check_switch, is_number
 from longlag.metric import Metric
 from longlag.task.base import Task
 from longlag.task.batch import Batch
@@ -27,6 +27,7 @@ __all__ = [
     "check_switch",
     "distinct",
     "integers",
+    "is_number",
     "joined",
     "one_hot",
     "stream",
