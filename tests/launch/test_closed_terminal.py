@@ -50,7 +50,10 @@ def wait_for_checkpoints(process, terminal, study, count):
 
 @pytest.mark.parametrize(
     ("launcher", "count"),
-    [((), 1), pytest.param(("-m", "seed=0,1", "hydra/launcher=local", "hydra.launcher.jobs=2"), 2)],
+    [
+        ((), 1),
+        pytest.param(("-m", "seed=0,1", "hydra/launcher=local", "hydra.launcher.jobs=2"), 2, marks=pytest.mark.slow),
+    ],
     ids=["one run", "two at once"],
 )
 def test_the_runs_stop_with_a_checkpoint_and_no_process_is_left(tmp_path, launcher, count):
@@ -69,6 +72,7 @@ def test_the_runs_stop_with_a_checkpoint_and_no_process_is_left(tmp_path, launch
     assert all(holder_of(run.folder.path) is None for run in stopped)
 
 
+@pytest.mark.slow
 def test_under_nohup_it_goes_on(tmp_path):
     study = tmp_path / "outputs" / "default"
     process, terminal = in_a_terminal(*LONG[:2], "trainer.max_steps=60", "logger=csv", cwd=tmp_path, ignore=True)
