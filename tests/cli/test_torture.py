@@ -129,7 +129,7 @@ def test_a_grid_ends_whatever_happens_to_it(longlag, tmp_path, whole, launcher):
 
     expected = {FAILS: "failed", DIVERGES: "diverged"}
     assert {seed: run.status.state for seed, run in cut.items()} == {seed: expected.get(seed, "done") for seed in cut}
-    assert cut[FAILS].status.reason == "RuntimeError: not today"
+    assert cut[FAILS].status.reason == "RuntimeError: not today (mishaps.py, line 15)"
     assert "Traceback" in cut[FAILS].folder.log.read_text()
     assert all(holder_of(run.folder.path) is None for run in cut.values())
     ended = trainings(tmp_path)
