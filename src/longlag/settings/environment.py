@@ -36,8 +36,8 @@ def resolved(config: DictConfig) -> tuple[dict[str, Any], Names]:
     """
     with _one_line():
         names = {}
-        raw: Any = OmegaConf.to_container(config, resolve=False)
-        if any("oc.env:" in text for _, text in _texts(raw)):
+        if "oc.env:" in str(config):  # which shows references as they are, and is faster than a copy of all settings
+            raw: Any = OmegaConf.to_container(config, resolve=False)
             raw |= {key: config[key] for key in _SHOWN if key in config}
             names = {place: text for place, text in _expanded(raw, raw, ()) if "oc.env:" in text}
         values: Any = OmegaConf.to_container(config, resolve=True)
@@ -73,6 +73,8 @@ def values_of(settings: Mapping[str, Any]) -> dict[str, Any]:
         RequestError: a variable is not set, or a text refers to something else.
 
     """
+    if "${" not in str(settings):
+        return dict(settings)
     referring = [(place, text) for place, text in _texts(settings) if "${" in text]
     for place, text in referring:
         for found in _BEGINNING.finditer(text):
