@@ -142,7 +142,8 @@ def test_a_rank_that_dies_fails_the_run(longlag, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("signum", "background"), [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGTERM, True)]
+    ("signum", "background"),
+    [(signal.SIGINT, False), pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow), (signal.SIGTERM, True)],
 )
 def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum, background):
     """Nothing goes on training, and the status says what happened."""
@@ -206,7 +207,8 @@ def recorded(folder):
     return found
 
 
-@pytest.mark.parametrize("task", ["embedded_reber", pytest.param("adding", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["adding", "embedded_reber"])
 def test_two_ranks_together_see_what_one_sees_also_after_an_interruption(longlag, tmp_path, task):
     """A stream of varying lengths, and a fixed set whose batches are shuffled: every batch, number by number."""
     (tmp_path / "recorder.py").write_text(RECORDER)

@@ -116,6 +116,7 @@ def test_two_at_once_do_what_one_after_the_other_do(longlag, tiny, meeting, tmp_
     assert said.err.count("ran already: not solved; fresh=true runs it again") == 4
 
 
+@pytest.mark.slow
 def test_the_workers_start_while_the_grid_is_looked_at(longlag, tiny, monkeypatch):
     """Those and no others, as many as there are jobs; none is left of a grid that is wrong or has run already."""
     begun = []
