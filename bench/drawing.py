@@ -9,6 +9,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,7 +42,7 @@ def measure(name: str, T: int, batch_size: int, repeats: int) -> tuple[float, fl
 
     drawing, training = [], []
     for k in range(repeats + 1):
-        drawn, batch = seconds(lambda: task.train_batch(k))  # noqa: B023 -- used at once
+        drawn, batch = seconds(partial(task.train_batch, k))
         trained, _ = seconds(train)
         if k > 0:  # the first one warms up
             drawing.append(drawn)

@@ -1,4 +1,4 @@
-"""A cell that somebody has changed runs as changed: by the eager loop, or not at all."""
+"""A modified cell is run by the eager loop, or refused; no fast engine ignores the change."""
 
 import types
 import warnings

@@ -139,7 +139,7 @@ class RunFolder:
             yield self.path / name, fault_of_file
 
     def check_content(self) -> None:
-        """Check that the run in the folder can be read, if there is one; if not, what is there may be somebody's data.
+        """Check that the folder is empty or holds a run that can be read: other files may be a person's data.
 
         Raises:
             DamagedRunError: it cannot be read.

@@ -1,9 +1,10 @@
 """Compose settings by Hydra outside of ``longlag train``, and find the YAML files."""
 
+import contextlib
 import functools
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,9 @@ def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict
         RequestError: something in them is wrong.
 
     """
-    check_choices(overrides, conf_dirs(config_dir))
     search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
-    try:
-        with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            composed = hydra.compose("train", overrides=[*search, *overrides], return_hydra_config=True)
-    except Exception as error:
-        raise explained(error, known_keys(overrides)) or error from error
+    with _hydra(overrides, config_dir):
+        composed = hydra.compose("train", overrides=[*search, *overrides], return_hydra_config=True)
     return resolved_settings(without_hydra(composed), composed.hydra.runtime.choices, overrides)
 
 
@@ -64,13 +61,25 @@ def all_settings_of(overrides: Sequence[str], config_dir: str | None = None) -> 
         RequestError: something in them is wrong.
 
     """
+    with _hydra(overrides, config_dir):
+        jobs = grid(overrides)
+    return [settings_of(job, config_dir) for job in jobs]
+
+
+@contextlib.contextmanager
+def _hydra(overrides: Sequence[str], config_dir: str | None) -> Iterator[None]:
+    """Check overrides, initialise Hydra for them, and explain its errors.
+
+    Raises:
+        RequestError: something in the overrides is wrong.
+
+    """
     check_choices(overrides, conf_dirs(config_dir))
     try:
         with hydra.initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            jobs = grid(overrides)
+            yield
     except Exception as error:
         raise explained(error, known_keys(overrides)) or error from error
-    return [settings_of(job, config_dir) for job in jobs]
 
 
 def value_of(override: str) -> Any:

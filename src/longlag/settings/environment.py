@@ -158,7 +158,7 @@ def _with_references(raw: Any, text: str, at: Place, deep: int = 0) -> str:
 
 
 def _target(at: Place, found: re.Match[str]) -> Place:
-    """Return where a reference leads: from the whole of the settings, or with dots from around its place."""
+    """Return the place to which a reference leads: leading dots count levels up from the reference itself."""
     dots, key = len(found[1]), found[2]
     keys = [int(part) if part.isdigit() else part for part in re.findall(r"\w+", key)]
     return (*(at[: len(at) - dots] if dots else ()), *keys)
