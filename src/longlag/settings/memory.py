@@ -17,7 +17,6 @@ from longlag.errors import RequestError
 from longlag.task import Split, Task
 
 _FLOAT = 4  # bytes
-_CHUNK = 256  # sequences in a draw for validation and test
 _STATE_OF = {"Adam": 2, "AdamW": 2, "NAdam": 2, "RAdam": 2, "Adamax": 2, "RMSprop": 1, "Adagrad": 1}
 _LAYER_ITSELF = 2000  # bytes of the Python objects of a layer
 
@@ -173,7 +172,7 @@ def check_run(settings: Mapping[str, Any], task: Task, cell: Any, size: Size, ma
     """
     splits, trainer = task.splits, settings["trainer"]
     n = splits.train_size or splits.batch_size
-    chunk = max(1, min(_CHUNK, splits.val_size, 2**26 // (task.T * task.input_size)))
+    chunk = min(task.chunk_size, splits.val_size)
     probed = settings["probe"].get("size", 0) if settings["probe"] else 0
     precision = str(trainer.get("precision"))
     width = 8 if "64" in precision else 4 if "32" in precision else 2

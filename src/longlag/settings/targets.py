@@ -88,10 +88,10 @@ def check_trusted(settings: Mapping[str, Any], where: object, how: str) -> None:
         )
         if package in OWN_PACKAGES and not (nested and not _is_harmless(str(target))):
             continue
-        raise RequestError(
-            f"{where} names {target} ({place}), which is not of longlag, torch, torchmetrics or lightning and can run"
-            f" any code; {how} if you trust it"
-        )
+        foreign = "which is not of longlag, torch, torchmetrics or lightning and can run any code"
+        odd = "and an argument may only be a layer, a metric or a part of a Trainer"
+        reason = odd if package in OWN_PACKAGES else foreign
+        raise RequestError(f"{where} names {target} ({place}), {reason}; {how} if you trust it")
     for place, inside in _mappings({key: settings.get(key) for key in ("callbacks", "trainer")}, ""):
         for key in _WHERE:
             if inside.get(key) is not None:

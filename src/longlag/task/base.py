@@ -194,9 +194,13 @@ class Task(LightningDataModule, ABC):
         """Return this rank's share of the test sequences."""
         return self._chunks("test", self.splits.test_size)
 
+    @property
+    def chunk_size(self) -> int:
+        """The most sequences in one draw for validation or test."""
+        return max(1, min(_CHUNK, _CHUNK_FLOATS // (self.T * self.input_size)))
+
     def _chunks(self, split: Split, n: int) -> Chunks:
-        size = max(1, min(_CHUNK, _CHUNK_FLOATS // (self.T * self.input_size)))
-        return Chunks(partial(self.draw, split), n, size, self._share()[0])
+        return Chunks(partial(self.draw, split), n, self.chunk_size, self._share()[0])
 
     def _training_chunk(self, k: int, n: int) -> Batch:
         return self.training_set().select(slice(k * _CHUNK, k * _CHUNK + n))
