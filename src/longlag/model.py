@@ -77,18 +77,34 @@ class SequenceModel(nn.Module):
         """
         hidden = x
         for k, (cell, engine) in enumerate(zip(self.cells, self.engines, strict=True)):
-            read = hidden if k == 0 else self._dropped(hidden, generator)
+            read = hidden if k == 0 else self.dropped(hidden, generator)
             hidden, (h, _) = engine.unroll(cell, read)  # [B, L, H], [B, H]
             if self.residual and k > 0:
                 hidden, h = hidden + read, h + read[:, -1]
+        return self.read(hidden, h, lengths)
+
+    def read(self, hidden: Tensor | None, h: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Map hidden states to outputs.
+
+        Args:
+            hidden: those of all steps [B, L, H]; not read where the last step of all sequences is.
+            h: those of the last step [B, H].
+            lengths: the valid steps of each sequence [B]; without them, all steps are valid.
+
+        Returns:
+            As :meth:`forward`.
+
+        """
         if self.reads == "every":
+            assert hidden is not None
             h = hidden
-        elif lengths is not None and bool((lengths < x.shape[1]).any()):
-            h = hidden[torch.arange(len(x), device=x.device), lengths - 1]
+        elif hidden is not None and lengths is not None and bool((lengths < hidden.shape[1]).any()):
+            h = hidden[torch.arange(len(h), device=h.device), lengths - 1]
         out: Tensor = self.readout(h)
         return out
 
-    def _dropped(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
+    def dropped(self, hidden: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Return hidden states without those units that the generator drops; ``None`` drops none."""
         if generator is None or self.dropout == 0:
             return hidden
         kept = torch.rand(hidden.shape, generator=generator, device=hidden.device) >= self.dropout

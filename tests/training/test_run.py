@@ -196,7 +196,7 @@ def test_what_is_dropped_follows_from_the_seed_and_the_step(plan):
             self.values = []
 
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-            self.values.append(tuple(torch.rand(5, generator=pl_module._dropping(batch_idx)).tolist()))
+            self.values.append(tuple(torch.rand(5, generator=pl_module.dropping(batch_idx)).tolist()))
 
     dropping = ("model.layers=2", "model.dropout=0.3", "task.splits.seed=0")
     notes, plans = [Drawn() for _ in range(3)], []

@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def best_checkpoint(self) -> Path:
+        """The checkpoint with the best validation accuracy."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
     def last_checkpoint(self) -> Path:
         """From where a run is resumed."""
         return self.checkpoints / "last.ckpt"

@@ -60,6 +60,7 @@ def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console, machi
         model=lambda: build_model(values, task, parts, machine),
         optimizer=parts["optimizer"].make({**values["optimizer"], "_partial_": True}),
         trainer=parts["trainer"].make({**trainer, "_partial_": True}),
+        arguments={key: value for key, value in trainer.items() if key != "_target_"},
         loggers=parts["logger"].make(values["logger"]),
         probe=parts["probe"].make(values["probe"]) if values["probe"] else None,
         stop_when_solved=values["stop_when_solved"],

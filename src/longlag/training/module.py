@@ -137,7 +137,16 @@ class SequenceModule(LightningModule):
             Diverged: the loss is not finite, on any device.
 
         """
-        outputs = self.model(batch.inputs, batch.lengths, self._dropping(batch_idx))
+        outputs = self.model(batch.inputs, batch.lengths, self.dropping(batch_idx))
+        return self.training_loss(outputs, batch)
+
+    def training_loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of the outputs for a training batch, and record it where a step is recorded.
+
+        Raises:
+            Diverged: the loss is not finite, on any device.
+
+        """
         loss = self.task.loss(outputs, batch)
         if not self._is_finite(loss.detach()):
             raise Diverged(f"the training loss is {loss.item()} at step {self.trainer.global_step}")
@@ -150,8 +159,12 @@ class SequenceModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Judge a batch of the validation split, or of the training set where the task judges it too."""
+        self.judge_validation(self(batch), batch, dataloader_idx)
+
+    def judge_validation(self, outputs: Tensor, batch: Batch, dataloader_idx: int = 0) -> None:
+        """Judge the outputs for a batch of validation; see :meth:`validation_step`."""
         metrics = self.train_metrics if dataloader_idx else self.val_metrics
-        metrics.update(self(batch), batch)
+        metrics.update(outputs, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Record the validation metrics.
@@ -176,11 +189,13 @@ class SequenceModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the figures for the summary of a resumed run, after the recorders have written their files."""
-        for recorder in self._recorders():
+        for recorder in self.recorders():
             recorder.before_checkpoint()
-        checkpoint["figures"] = self.measured
-        checkpoint["best"] = self.best
-        checkpoint["recent"] = self.recent.figures
+        checkpoint |= self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures that a checkpoint keeps."""
+        return {"figures": dict(self.measured), "best": dict(self.best), "recent": dict(self.recent.figures)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the figures."""
@@ -216,7 +231,7 @@ class SequenceModule(LightningModule):
     def record_error_flow(self, flows: Mapping[int, Mapping[str, list[float]]]) -> None:
         """Send a measurement of the error flow, layer -> columns of ``error_flow.csv``, to the recorders."""
         if self.trainer.is_global_zero:
-            for recorder in self._recorders():
+            for recorder in self.recorders():
                 recorder.record_error_flow(self.trainer.global_step, flows)
 
     def _record_step(self, values: Mapping[str, float]) -> None:
@@ -239,10 +254,11 @@ class SequenceModule(LightningModule):
                 pick = max if best_is == "max" else min
                 self.best[name] = pick(value, self.best.get(name, value))
         if self.trainer.is_global_zero:
-            for recorder in self._recorders():
+            for recorder in self.recorders():
                 recorder.record({**values, "sequences": self.sequences}, self.trainer.global_step)
 
-    def _recorders(self) -> list[Recorder]:
+    def recorders(self) -> list[Recorder]:
+        """Return the loggers that take the figures directly."""
         return [logger for logger in self.trainer.loggers if isinstance(logger, Recorder)]
 
     def _plain_loggers(self) -> list[Logger]:
@@ -253,7 +269,7 @@ class SequenceModule(LightningModule):
         dtype = torch.float32 if self.device.type == "mps" else torch.float64
         return torch.tensor(value, dtype=dtype, device=self.device)
 
-    def _dropping(self, batch_idx: int) -> torch.Generator | None:
+    def dropping(self, batch_idx: int) -> torch.Generator | None:
         """Return the generator of what this step drops, so that a resumed run drops the same."""
         if self.model.dropout == 0:
             return None

@@ -25,52 +25,140 @@ from longlag.training.run_plan import RunPlan
 from longlag.training.train_log import logged_to
 
 
-class _Run:
-    """A run that has begun, so that its end can be recorded wherever it comes."""
+class Run:
+    """A run that begins, so that its end can be recorded wherever it comes.
+
+    Args:
+        parts: of the run.
+
+    """
 
     def __init__(self, parts: RunParts) -> None:
         self.plan = parts.plan
         self.parts = parts
         self.loggers: list[Logger] = []
         self.module: SequenceModule | None = None
+        self._first = is_first_process()
+        self._status = _first_status(parts.plan)
+
+    def begin(self) -> None:
+        """Record in the folder that the run begins."""
+        self.plan.folder.path.mkdir(parents=True, exist_ok=True)
+        if self._first:
+            self.plan.folder.write_config(self.plan.config)
+            self.plan.folder.write_status(self._status)
+
+    def make_module(self, kind: type[SequenceModule] = SequenceModule) -> SequenceModule:
+        """Make the LightningModule and the loggers of the run, and declare its metrics.
+
+        Args:
+            kind: the class of the module.
+
+        """
+        plan = self.plan
+        self.module = kind(self.parts.model, plan.task, plan.optimizer, plan.seed, plan.metrics)
+        if self._first:
+            probe = () if plan.probe is None else plan.probe.metrics
+            plan.folder.write_metric_declarations([*self.module.declared(), *probe])
+        tags = (str(plan.facts["cell"]), str(plan.facts["task"]))
+        step = read_checkpoint(plan.folder.last_checkpoint)["global_step"] if self.goes_on else None
+        best_is = self.module.best_is
+        info = RunInfo(plan.folder, plan.config, plan.title, plan.setting, plan.study, tags, step, best_is)
+        self.loggers = plan.loggers(info)
+        return self.module
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run has a checkpoint to go on from."""
+        return self.plan.folder.last_checkpoint.exists()
 
     def train(self) -> None:
         """Fit, and test the weights of the last step."""
-        plan, model, trainer = self.plan, self.parts.model, self.parts.trainer
+        trainer, module = self.parts.trainer, self.make_module()
         self.parts.seed()
-        checkpoint = plan.folder.last_checkpoint if plan.folder.last_checkpoint.exists() else None
-        self.module = SequenceModule(model, plan.task, plan.optimizer, plan.seed, plan.metrics)
-        if is_first_process():
-            probe = () if plan.probe is None else plan.probe.metrics
-            plan.folder.write_metric_declarations([*self.module.declared(), *probe])
-        self.loggers = trainer.loggers = plan.loggers(self._info(self.module, checkpoint is not None))
-        trainer.fit(self.module, datamodule=plan.task, ckpt_path=checkpoint, weights_only=True)
-        trainer.test(self.module, datamodule=plan.task, verbose=False)
+        trainer.loggers = self.loggers
+        checkpoint = self.plan.folder.last_checkpoint if self.goes_on else None
+        trainer.fit(module, datamodule=self.plan.task, ckpt_path=checkpoint, weights_only=True)
+        trainer.test(module, datamodule=self.plan.task, verbose=False)
 
-    def summary(self, state: State) -> dict[str, Any]:
+    @property
+    def trainer(self) -> Any:
+        """What counts the steps of the run: the Trainer."""
+        return self.parts.trainer
+
+    def seconds(self) -> float:
+        """Return the time of the training."""
+        return self.parts.timer.time_elapsed("train")
+
+    def record_end(self, error: BaseException | None, log: logging.Logger) -> Status:
+        """Record in the folder, and in W&B, how the run has ended.
+
+        Args:
+            error: the exception that has ended it; ``None`` if it has come to its end.
+            log: of the run.
+
+        Returns:
+            The status, which is the last file that is written: a run that says it has ended has left everything behind.
+
+        """
+        state, reason = self._outcome(error)
+        if state == "failed":
+            log.error("the run failed", exc_info=error)
+        summary = self._summary(state)
+        ended = replace(self._status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())
+        engine = self._engine()
+        if engine is not None:
+            ended = replace(ended, engine=engine.name, engine_level=engine.level, engine_why=engine.why)
+        ended = replace(ended, segments=tuple(self.parts.segments.known))
+        try:
+            if self._first:
+                self.plan.folder.write_summary(summary)
+        finally:
+            self._close(state, summary, log)
+        if self._first:
+            self.plan.folder.write_status(ended)
+        return ended
+
+    def _outcome(self, error: BaseException | None) -> tuple[State, str]:
+        """Return the state, and the reason where there is more to say."""
+        match error:
+            case None:
+                return "done" if self.parts.solved.step is None else "solved", ""
+            case Diverged():
+                return "diverged", str(error)
+            case Interrupted():
+                return "interrupted", str(error)
+            case OutOfTime():
+                return "paused", str(error)
+            case KeyboardInterrupt() | SystemExit():
+                return "interrupted", f"{type(error).__name__}: cut off from outside"
+            case _:
+                return "failed", described(error)
+
+    def _summary(self, state: State) -> dict[str, Any]:
         """Return the figures by which runs are compared; what is not finite or not known is ``None``."""
         module, solved = self.module, self.parts.solved
         probe = self.plan.probe
         figures: dict[str, Any] = {**self.plan.facts, "state": state, "solved": solved.step is not None}
         figures |= {"solved_step": solved.step, "solved_sequences": solved.sequences}
         if module is not None:
-            trainer = self.parts.trainer
-            batch = self.plan.task.splits.batch_size * trainer.accumulate_grad_batches
-            figures |= {"steps": trainer.global_step, "sequences": trainer.global_step * batch}
+            steps = self.trainer.global_step
+            batch = self.plan.task.splits.batch_size * self.trainer.accumulate_grad_batches
+            figures |= {"steps": steps, "sequences": steps * batch}
             figures |= module.measured
             figures |= {f"{name}_{module.best_is[name]}": value for name, value in module.best.items()}
             figures["parameters"] = sum(p.numel() for p in module.model.parameters())
         if probe is not None:
             figures |= {f"{name}_init": value for name, value in probe.first.items()}
             figures["early_gradient_end"] = figures.pop("early_gradient", None)
-        figures["seconds"] = round(self.parts.timer.time_elapsed("train"), 3)
+        figures["seconds"] = round(self.seconds(), 3)
         return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in figures.items()}
 
-    def engine(self) -> Used | None:
+    def _engine(self) -> Used | None:
         """Return the engine that ran the cells; all layers have the same cell. ``None`` before the first step."""
         return None if self.module is None else self.module.model.engines[0].used
 
-    def close(self, state: State, summary: dict[str, Any], log: logging.Logger) -> None:
+    def _close(self, state: State, summary: dict[str, Any], log: logging.Logger) -> None:
         """Close W&B, whatever has happened. It is a mirror: its trouble is logged and does not cost the run."""
         for mirror in (logger for logger in self.loggers if isinstance(logger, WandbMirror)):
             try:
@@ -78,14 +166,6 @@ class _Run:
                 mirror.close(exit_code=0 if state in FINISHED else 1)
             except Exception:
                 log.exception("W&B could not be closed")
-
-    def _info(self, module: SequenceModule, resumed: bool) -> RunInfo:
-        plan = self.plan
-        step = None
-        if resumed:
-            step = read_checkpoint(plan.folder.last_checkpoint)["global_step"]
-        tags = (str(plan.facts["cell"]), str(plan.facts["task"]))
-        return RunInfo(plan.folder, plan.config, plan.title, plan.setting, plan.study, tags, step, module.best_is)
 
 
 def train_run(plan: RunPlan, request: StopRequest | None = None) -> Status:
@@ -111,45 +191,16 @@ def train_parts(parts: RunParts, request: StopRequest | None = None) -> Status:
     if request is None:
         with stop_requests() as request:
             return train_parts(parts, request)
-    plan, parts.stop.request = parts.plan, request
-    first = is_first_process()
-    plan.folder.path.mkdir(parents=True, exist_ok=True)
-    status = _first_status(plan)
-    if first:
-        plan.folder.write_config(plan.config)
-        plan.folder.write_status(status)
-    run = _Run(parts)
-    state: State = "failed"
-    reason = ""
-    with logged_to(plan.folder.log) as log:
+    parts.stop.request = request
+    run = Run(parts)
+    run.begin()
+    error: BaseException | None = None
+    with logged_to(parts.plan.folder.log) as log:
         try:
             run.train()
-            state = "done" if parts.solved.step is None else "solved"
-        except Diverged as error:
-            state, reason = "diverged", str(error)
-        except Interrupted as error:
-            state, reason = "interrupted", str(error)
-        except OutOfTime as error:
-            state, reason = "paused", str(error)
-        except (KeyboardInterrupt, SystemExit) as error:
-            state, reason = "interrupted", f"{type(error).__name__}: cut off from outside"
-        except Exception as error:
-            reason = described(error)
-            log.exception("the run failed")
-        summary = run.summary(state)
-        ended = replace(status, state=state, reason=reason, step=summary.get("steps", 0), ended=now())
-        engine = run.engine()
-        if engine is not None:
-            ended = replace(ended, engine=engine.name, engine_level=engine.level, engine_why=engine.why)
-        ended = replace(ended, segments=tuple(parts.segments.known))
-        try:
-            if first:
-                plan.folder.write_summary(summary)
-        finally:
-            run.close(state, summary, log)
-        if first:
-            plan.folder.write_status(ended)  # the last word: a run that says it has ended has left everything behind
-    return ended
+        except (Exception, KeyboardInterrupt, SystemExit) as raised:
+            error = raised
+        return run.record_end(error, log)
 
 
 def _first_status(plan: RunPlan) -> Status:

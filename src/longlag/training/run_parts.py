@@ -1,17 +1,17 @@
 """The model, the Trainer and the callbacks of a run, which can be built before its turn comes."""
 
 import random
-from typing import Any
 
 import lightning
 import numpy as np
 import torch
 from lightning import Trainer
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, Timer
+from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.utilities.seed import isolate_rng
 from rich.console import Console
 
 from longlag.model import SequenceModel
+from longlag.training.callbacks.checkpoints import Checkpoints
 from longlag.training.callbacks.progress import ProgressBar
 from longlag.training.callbacks.segments import Segments
 from longlag.training.callbacks.solved import Solved
@@ -37,14 +37,7 @@ class RunParts:
         self.timer = Timer()
         self.segments = Segments()
         self.progress = ProgressBar(plan.place + plan.title, plan.console)
-        saving: dict[str, Any] = {"dirpath": plan.folder.checkpoints, "enable_version_counter": False}
-        self.best = ModelCheckpoint(filename="best", monitor="val/acc", mode="max", **saving)
-        self.last = ModelCheckpoint(filename="last", **saving)  # at every validation
-        for saves in (
-            self.best,
-            self.last,
-        ):  # Lightning has followed a link that may be set aside before the run begins
-            saves.dirpath = str(plan.folder.checkpoints.absolute())
+        self.checkpoints = Checkpoints(plan.folder)
         self._model: SequenceModel | None = None
         self._trainer: Trainer | None = None
 
@@ -63,8 +56,7 @@ class RunParts:
         """The Trainer with all callbacks and without a logger, built at the first use."""
         if self._trainer is None:
             probe: list[Callback] = [] if self.plan.probe is None else [self.plan.probe]
-            first: list[Callback] = [self.stop, self.solved, self.timer, self.segments, self.progress]
-            first += [self.best, self.last]
+            first: list[Callback] = [self.stop, self.solved, self.timer, self.segments, self.progress, self.checkpoints]
             self._trainer = self.plan.make_trainer([], [*first, *probe, *self.plan.callbacks])
         return self._trainer
 

@@ -40,6 +40,7 @@ class RunPlan:
         model: makes the model; called after the seed is set.
         optimizer: makes the optimizer from the parameters.
         trainer: makes the Trainer from the loggers, callbacks and the like.
+        arguments: the arguments of the Trainer that the settings give.
         loggers: makes the loggers.
         callbacks: Lightning callbacks beside those that every run has.
         metrics: metrics of torchmetrics, by their names, beside those of the task.
@@ -64,6 +65,7 @@ class RunPlan:
     model: Callable[[], SequenceModel]
     optimizer: OptimizerFactory
     trainer: Callable[..., Trainer]
+    arguments: dict[str, Any]
     loggers: Callable[[RunInfo], list[Logger]]
     probe: Probe | None
     stop_when_solved: bool
@@ -78,6 +80,14 @@ class RunPlan:
     versions: dict[str, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 
-    def make_trainer(self, loggers: list[Logger], callbacks: list[Callback]) -> Trainer:
-        """Make the Trainer, with what a longlag run settles for it: see ``_FIXED``."""
-        return self.trainer(logger=loggers, callbacks=callbacks, default_root_dir=self.folder.path, **_FIXED)
+    def make_trainer(self, loggers: list[Logger], callbacks: list[Callback], **changes: Any) -> Trainer:
+        """Make the Trainer, with what a longlag run settles for it: see ``_FIXED``.
+
+        Args:
+            loggers: of the Trainer.
+            callbacks: likewise.
+            changes: arguments of the Trainer that replace others.
+
+        """
+        fixed = {"logger": loggers, "callbacks": callbacks, "default_root_dir": self.folder.path, **_FIXED}
+        return self.trainer(**{**fixed, **changes})

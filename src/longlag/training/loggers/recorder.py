@@ -15,6 +15,8 @@ class Recorder:
 
     _recorded: frozenset[str] = frozenset({"epoch"})  # which Lightning adds; a run counts steps
     _step = 0
+    in_population = False
+    """Whether the run is one of many in this process: then files are written before a checkpoint and at the end."""
 
     def record(self, values: Mapping[str, float], step: int) -> None:
         """Add figures to the row of a step; only the first process calls it.

@@ -49,7 +49,7 @@ class MetricsLogger(Recorder, Logger):
     @rank_zero_only
     def save(self) -> None:
         """Write the files, if the last write is long enough ago."""
-        if time.monotonic() >= self._next_write:
+        if not self.in_population and time.monotonic() >= self._next_write:
             self._write()
 
     def before_checkpoint(self) -> None:

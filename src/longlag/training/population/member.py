@@ -1,0 +1,213 @@
+"""A run as a member of a population: its module, optimizer and callbacks see what those of a run alone see."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from torch.optim import Optimizer
+
+from longlag.engine.native import Native
+from longlag.runs import Status
+from longlag.task import Batch
+from longlag.training.callbacks.stopping import OutOfTime, seconds_of
+from longlag.training.module import SequenceModule
+from longlag.training.population.member_checkpoint import MemberCheckpoints
+from longlag.training.run import Run
+from longlag.training.run_parts import RunParts
+
+
+class View:
+    """What the module, the callbacks and the loggers of a member see of a Trainer.
+
+    Args:
+        arguments: the arguments of the Trainer.
+
+    """
+
+    is_global_zero = True
+    world_size = 1
+    global_rank = 0
+    accumulate_grad_batches = 1
+    sanity_checking = False
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self.max_steps: int = arguments["max_steps"]
+        self.log_every_n_steps: int = arguments["log_every_n_steps"]
+        self.global_step = 0
+        self.should_stop = False
+        self.evaluating = False
+        self.loggers: list[Logger] = []
+
+
+class MemberModule(SequenceModule):
+    """The module of a member. Its figures go to the recorders alone: there is no Trainer behind ``self.log``."""
+
+    def log_dict(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing."""
+
+    def clip_gradients(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: int | float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the gradients as Lightning does."""
+        if not gradient_clip_val:
+            return
+        clip = torch.nn.utils.clip_grad_value_ if gradient_clip_algorithm == "value" else torch.nn.utils.clip_grad_norm_
+        clip([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
+
+
+class Member(Run):
+    """A run in a population.
+
+    Args:
+        parts: of the run.
+
+    """
+
+    def __init__(self, parts: RunParts) -> None:
+        super().__init__(parts)
+        plan, arguments = parts.plan, parts.plan.arguments
+        self.task = plan.task
+        self.view = View(arguments)
+        self.checkpoints = MemberCheckpoints(self)
+        self._interval: int = arguments["val_check_interval"]
+        self._clipping = arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"]
+        self._budget = seconds_of(plan.max_time)
+        self._until = math.inf
+        self._seconds = 0.0
+        probe = [] if plan.probe is None else [plan.probe]
+        self.callbacks: list[Callback] = [parts.solved, parts.segments, *probe]
+        """Those of a run alone that act here too, in the order of their turns."""
+
+    @property
+    def trainer(self) -> Any:
+        """What counts the steps of the run."""
+        return self.view
+
+    @property
+    def own_module(self) -> MemberModule:
+        """The module, once the member has started."""
+        assert isinstance(self.module, MemberModule)
+        return self.module
+
+    def seconds(self) -> float:
+        """Return the time of the training: of each step of the population, the member's share."""
+        return self._seconds
+
+    def spend(self, seconds: float) -> None:
+        """Add to the time of the training."""
+        self._seconds += seconds
+
+    def start(self, dtype: torch.dtype) -> None:
+        """Make the module and the optimizer, go on from a checkpoint if there is one, and take the first figures.
+
+        Args:
+            dtype: the type of the weights.
+
+        """
+        self.dtype = dtype
+        model = self.parts.model
+        model.engines = [Native() for _ in model.cells]
+        module = self.make_module(MemberModule)
+        self.view.loggers = self.loggers
+        module.trainer = self.trainer
+        for recorder in module.recorders():
+            recorder.in_population = True
+        module.to(dtype)
+        self.optimizer = module.configure_optimizers()
+        if self.goes_on:
+            self.checkpoints.load()
+        if self._budget is not None:
+            self._until = time.monotonic() + self._budget
+        for callback in self.callbacks:
+            callback.on_train_start(self.trainer, module)
+        if self.view.global_step >= self.view.max_steps:
+            self.view.should_stop = True
+
+    def training_batch(self) -> Batch:
+        """Draw the batch of the next step."""
+        return self.task.train_batch(self.view.global_step).cast(self.dtype)
+
+    def clip(self) -> None:
+        """Clip the gradients, which the way back has left in the parameters."""
+        self.own_module.configure_gradient_clipping(self.optimizer, *self._clipping)
+
+    def end_step(self) -> None:
+        """Count a step of the optimizer."""
+        self.view.global_step += 1
+        for callback in self.callbacks:
+            callback.on_train_batch_end(self.trainer, self.own_module, None, None, 0)
+
+    @property
+    def due(self) -> bool:
+        """Whether a validation follows the latest step."""
+        return self.view.global_step % self._interval == 0 or self.view.should_stop
+
+    def validation_batches(self) -> Iterator[tuple[Batch, int]]:
+        """Yield the batches of a validation, each with the number of its loader."""
+        for number, loader in enumerate(self.task.val_dataloader()):
+            for batch in loader:
+                yield batch.cast(self.dtype), number
+
+    def test_batches(self) -> Iterator[tuple[Batch, int]]:
+        """Yield the batches of the test."""
+        for batch in self.task.test_dataloader():
+            yield batch.cast(self.dtype), 0
+
+    def end_validation(self, batches: int) -> None:
+        """Record a validation, and keep the checkpoint that belongs to it.
+
+        Args:
+            batches: how many have been judged.
+
+        Raises:
+            Diverged: the validation loss is not finite.
+
+        """
+        module = self.own_module
+        self.checkpoints.count_validation(batches)
+        for callback in self.callbacks:
+            callback.on_validation_epoch_end(self.trainer, module)
+        module.on_validation_epoch_end()
+        for callback in self.callbacks:
+            callback.on_validation_end(self.trainer, module)
+        self.checkpoints.take()
+
+    def end_test(self) -> None:
+        """Record the test."""
+        self.view.evaluating = True
+        self.own_module.on_test_epoch_end()
+
+    def check_time(self) -> None:
+        """Check that the time budget is not used.
+
+        Raises:
+            OutOfTime: it is.
+
+        """
+        if time.monotonic() >= self._until:
+            self.save()
+            raise OutOfTime(f"trainer.max_time={self.plan.max_time} is over at step {self.view.global_step}")
+
+    def save(self) -> None:
+        """Save a checkpoint of the latest step."""
+        if not (self.view.global_step and self.due):  # else the validation has taken one
+            self.checkpoints.take(between_validations=True)
+        self.checkpoints.write()
+
+    def end(self, error: BaseException | None, log: logging.Logger) -> Status:
+        """Write what is not written yet, and record how the run has ended; see :meth:`Run.record_end`."""
+        try:
+            self.checkpoints.write()
+            for logger in self.loggers:
+                logger.finalize("success" if error is None else "failed")
+        except Exception as fault:
+            error = error or fault
+        return self.record_end(error, log)

@@ -1,0 +1,119 @@
+"""The checkpoints of a member, in Lightning's own form: a run goes on from them alone or in any population."""
+
+import io
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from longlag.runs.files import write_whole
+from longlag.task.lightning_internals import checkpoint_frame, validation_batches_of
+from longlag.training.checkpoint import read_checkpoint
+
+if TYPE_CHECKING:
+    from longlag.training.population.member import Member
+
+
+class MemberCheckpoints:
+    """The latest checkpoint of a member, and that of its best validation, in memory until they are written.
+
+    Args:
+        member: the member.
+
+    """
+
+    def __init__(self, member: "Member") -> None:
+        self._member = member
+        self._validation = 0, 0  # the batches of the latest validation, and of all
+        self._last: dict[str, Any] | None = None
+        self._best: dict[str, Any] | None = None
+        self.written_at = 0.0
+        """When the latest one was written, on the clock of ``time.monotonic``."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is one that is not written yet."""
+        return self._last is not None
+
+    def count_validation(self, batches: int) -> None:
+        """Count the batches of a validation."""
+        self._validation = batches, self._validation[1] + batches
+
+    def take(self, between_validations: bool = False) -> None:
+        """Keep the present state as the latest checkpoint, and as the best one if this validation is the best.
+
+        Args:
+            between_validations: whether no validation has led here.
+
+        """
+        member = self._member
+        saves = member.parts.checkpoints
+        better = not between_validations and saves.improved(member.own_module.measured["val/acc"])
+        self._last = self._state(between_validations)
+        if better:
+            self._best = self._last
+
+    def write(self) -> None:
+        """Write what is not on the disk yet; the rows of the tables come first, then the best one, then the last."""
+        if self._last is None:
+            return
+        folder = self._member.plan.folder
+        for recorder in self._member.own_module.recorders():
+            recorder.before_checkpoint()
+        folder.checkpoints.mkdir(exist_ok=True)
+        for path, state in ((folder.best_checkpoint, self._best), (folder.last_checkpoint, self._last)):
+            if state is not None:
+                content = io.BytesIO()
+                torch.save(state, content)
+                write_whole(path, content.getvalue(), durable=False)
+        self._last = self._best = None
+        self.written_at = time.monotonic()
+
+    def load(self) -> None:
+        """Go on from the last checkpoint."""
+        member = self._member
+        stored = read_checkpoint(member.plan.folder.last_checkpoint)
+        module = member.own_module
+        module.load_state_dict(stored["state_dict"])
+        module.on_load_checkpoint(stored)
+        member.optimizer.load_state_dict(stored["optimizer_states"][0])
+        member.view.global_step = stored["global_step"]
+        self._validation = validation_batches_of(stored)
+        for callback in self._with_state():
+            state = stored["callbacks"].get(callback.state_key)
+            if state is not None:
+                callback.load_state_dict(state)
+
+    def _with_state(self) -> list[Callback]:
+        parts = self._member.parts
+        return [*self._member.callbacks, parts.timer, parts.checkpoints]
+
+    def _state(self, between_validations: bool) -> dict[str, Any]:
+        """Return the content of a checkpoint, whose tensors are copies."""
+        member, module = self._member, self._member.own_module
+        states = {callback.state_key: callback.state_dict() for callback in self._with_state()}
+        states[member.parts.timer.state_key]["time_elapsed"] = {"train": member.seconds()}
+        frame = checkpoint_frame(member.view.global_step, *self._validation, between_validations)
+        return {
+            **frame,
+            "state_dict": _copied(module.state_dict()),
+            "callbacks": {key: state for key, state in states.items() if state},
+            "optimizer_states": [_copied(member.optimizer.state_dict())],
+            "lr_schedulers": [],
+            "hparams_name": "kwargs",
+            "hyper_parameters": dict(module.hparams),
+            **module.figures(),
+        }
+
+
+def _copied(value: Any) -> Any:
+    """Return nested containers with copies of the tensors."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_copied(part) for part in value]
+    return value

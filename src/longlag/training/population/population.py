@@ -1,0 +1,210 @@
+"""The members of a population, and one step of all of them at once."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from longlag.errors import described
+from longlag.runs import Status
+from longlag.task import Batch
+from longlag.training.callbacks.stopping import Interrupted
+from longlag.training.population.member import Member
+from longlag.training.population.outputs import outputs_of
+from longlag.training.population.stacked_optimizers import StackedOptimizers
+from longlag.training.run_parts import RunParts
+from longlag.training.train_log import logged_to
+
+_T = TypeVar("_T")
+_KEPT = 2**27  # bytes that a call of the kernel keeps for the way back: more members are taken in several calls
+_WRITING = 0.02  # the share of the time that goes into checkpoints
+
+
+class Population:
+    """Members train side by side, each with its own step count; one that leaves makes room for the next.
+
+    An exception of one member ends that member alone.
+
+    Args:
+        arriving: the runs, in the order in which they join.
+        at_once: the most members at once.
+        ended: called as each member ends, with the status that is recorded.
+        dtype: the type of the weights.
+
+    """
+
+    def __init__(
+        self,
+        arriving: Iterator[RunParts],
+        at_once: int,
+        ended: Callable[[RunParts, Status], None],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.members: list[Member] = []
+        self._arriving = arriving
+        self._at_once = at_once
+        self._ended = ended
+        self._dtype = dtype
+        self._next_write = 0.0
+        self._optimizers = StackedOptimizers()
+
+    def fill(self) -> None:
+        """Let runs join while there is room."""
+        while len(self.members) < self._at_once and (parts := next(self._arriving, None)) is not None:
+            member = Member(parts)
+            self.members.append(member)
+            if self._each([member], lambda each: each.begin()) and self._each([member], self._start):
+                self._finish([each for each in [member] if each.view.should_stop])
+
+    def step(self) -> None:
+        """Take a step with every member, and validate those that are due."""
+        began = time.monotonic()
+        present = list(self.members)
+        self._optimizers.zero_grad()
+        trained = [member for some in _chunks(present, "train") for member in self._send_back(some)]
+        trained = list(self._each(trained, lambda each: each.clip()))
+        self._optimizers.step([member.optimizer for member in trained])
+        self._each(trained, lambda each: each.end_step())
+        self._validate([member for member in self.members if member.due])
+        self._finish([member for member in self.members if member.view.should_stop])
+        self._write_checkpoints()
+        share = (time.monotonic() - began) / len(present)
+        for member in present:
+            member.spend(share)
+        self._each(self.members, lambda each: each.check_time())
+
+    def end_all(self, error: BaseException | None = None) -> None:
+        """End all members, with a checkpoint of their latest step.
+
+        Args:
+            error: the reason; without one, they have been asked to stop.
+
+        """
+        for member in list(self.members):
+            if error is None:
+                self._each([member], lambda each: each.save())
+        for member in list(self.members):
+            self._leave(member, error or Interrupted(f"asked to stop at step {member.view.global_step}"))
+
+    def _start(self, member: Member) -> None:
+        with logged_to(member.plan.folder.log):
+            member.start(self._dtype)
+
+    def _send_back(self, members: Sequence[Member]) -> Iterable[Member]:
+        """Draw a batch for each of some members, and send the errors back; return the members that have gradients."""
+        batches = self._each(members, lambda each: each.training_batch())
+        if not batches:
+            return []
+        with self._default_type():
+            outputs = outputs_of(
+                [member.own_module.model for member in batches],
+                list(batches.values()),
+                [member.own_module.dropping(0) for member in batches],
+            )
+            of_member = dict(zip(batches, outputs, strict=True))
+            losses = self._each(batches, lambda each: each.own_module.training_loss(of_member[each], batches[each]))
+        if losses:
+            torch.autograd.backward(list(losses.values()))
+        return losses
+
+    def _validate(self, members: Sequence[Member]) -> None:
+        judged = self._judge(
+            members,
+            lambda each: each.validation_batches(),
+            lambda each, outputs, batch, number: each.own_module.judge_validation(outputs, batch, number),
+        )
+        self._each(judged, lambda each: each.end_validation(judged[each]))
+
+    def _finish(self, members: Sequence[Member]) -> None:
+        """Test members that have come to their end, and let them leave."""
+        judged = self._judge(
+            members,
+            lambda each: each.test_batches(),
+            lambda each, outputs, batch, _: each.own_module.test_metrics.update(outputs, batch),
+        )
+        for member in self._each(judged, lambda each: each.end_test()):
+            self._leave(member, None)
+
+    @torch.no_grad()
+    def _judge(
+        self,
+        members: Sequence[Member],
+        batches: Callable[[Member], Iterator[tuple[Batch, int]]],
+        judge: Callable[[Member, torch.Tensor, Batch, int], None],
+    ) -> dict[Member, int]:
+        """Judge the batches of members side by side; return how many each has."""
+        counts: dict[Member, int] = {}
+        for some in _chunks(members, "val"):
+            loaders = {member: batches(member) for member in some}
+            left = list(some)
+            while left:
+                drawn = self._each(left, lambda each: next(loaders[each], None))  # noqa: B023 -- called at once
+                counts |= {member: counts.get(member, 0) + (batch is not None) for member, batch in drawn.items()}
+                present = {member: batch for member, batch in drawn.items() if batch is not None}
+                left = list(present)
+                with self._default_type():
+                    outputs = outputs_of(
+                        [member.own_module.model for member in left], [batch for batch, _ in present.values()]
+                    )
+                    of_member = dict(zip(left, outputs, strict=True))
+                    self._each(left, lambda each: judge(each, of_member[each], *present[each]))  # noqa: B023
+        return {member: count for member, count in counts.items() if member in self.members}
+
+    def _write_checkpoints(self) -> None:
+        """Write the checkpoint that has waited longest, if the last write is long enough ago."""
+        now = time.monotonic()
+        waiting = [member for member in self.members if member.checkpoints.waiting]
+        if now < self._next_write or not waiting:
+            return
+        member = min(waiting, key=lambda each: each.checkpoints.written_at)
+        self._each([member], lambda each: each.checkpoints.write())
+        end = time.monotonic()
+        self._next_write = end + (end - now) / _WRITING
+
+    @contextmanager
+    def _default_type(self) -> Iterator[None]:
+        """Make the type of the weights that of new tensors, as Lightning does in the forward pass of a run alone."""
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(self._dtype)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+    def _each(self, members: Iterable[Member], action: Callable[[Member], _T]) -> dict[Member, _T]:
+        """Do something for each member, and return the results; a member that it fails for leaves."""
+        results: dict[Member, _T] = {}
+        for member in list(members):
+            try:
+                results[member] = action(member)
+            except Exception as error:
+                self._leave(member, error)
+        return results
+
+    def _leave(self, member: Member, error: BaseException | None) -> None:
+        """Record how a member has ended."""
+        self.members.remove(member)
+        try:
+            with logged_to(member.plan.folder.log) as log:
+                status = member.end(error, log)
+        except Exception as fault:  # such as a disk that is full
+            status = Status("failed", reason=described(fault))
+        self._ended(member.parts, status)
+
+
+def _chunks(members: Sequence[Member], split: str) -> Iterator[Sequence[Member]]:
+    """Yield the members, as many at once as may share the memory."""
+    if not members:
+        return
+    task, model = members[0].task, members[0].own_module.model
+    sequences, steps = (
+        (task.splits.batch_size, task.steps("train"))
+        if split == "train"
+        else (min(task.chunk_size, max(task.splits.val_size, task.splits.test_size)), task.steps("val"))
+    )
+    of_a_step = (8 if split == "train" else 1) * model.readout.in_features * len(model.cells)
+    size = max(1, _KEPT // (sequences * steps * of_a_step * members[0].dtype.itemsize))
+    for start in range(0, len(members), size):
+        yield members[start : start + size]

@@ -1,0 +1,59 @@
+"""Train the runs of a grid as one batch."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from longlag.runs import Status
+from longlag.training.callbacks.stopping import StopRequest
+from longlag.training.population.module import PopulationModule
+from longlag.training.population.population import Population
+from longlag.training.run_parts import RunParts
+from longlag.training.train_log import silenced
+
+_DTYPES = {"32-true": torch.float32, "64-true": torch.float64}
+
+
+def train_population(
+    arriving: Iterator[RunParts],
+    at_once: int,
+    request: StopRequest,
+    ended: Callable[[RunParts, Status], None],
+    progress: Callable[[Population], None] = lambda population: None,
+) -> None:
+    """Train runs that differ only in what a member of a population has of its own, each as if it were alone.
+
+    An exception in one run ends that run alone, and its status says so.
+
+    Args:
+        arriving: the runs, whose folders are claimed; the next one is taken when there is room.
+        at_once: the most members at once.
+        request: to stop: then every member saves a checkpoint and ends as ``interrupted``.
+        ended: called as each member ends, with the status that its folder has.
+        progress: called after each step of the members.
+
+    """
+    first = next(arriving, None)
+    if first is None:
+        return
+    arguments = first.plan.arguments
+    population = Population(_with(first, arriving), at_once, ended, _DTYPES[str(arguments["precision"])])
+    population.fill()
+    if not population.members:
+        return
+    module = PopulationModule(population, request, progress)
+    changes = {"max_steps": -1, "val_check_interval": None, "limit_val_batches": 0, "enable_checkpointing": False}
+    # each member clips its own gradients, and has its own type of number
+    own = {"gradient_clip_val": None, "gradient_clip_algorithm": None, "precision": "32-true"}
+    try:
+        with silenced():
+            first.plan.make_trainer([], [], **changes, **own).fit(module)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        population.end_all(error)
+        if not isinstance(error, Exception):
+            raise
+
+
+def _with(first: RunParts, others: Iterator[RunParts]) -> Iterator[RunParts]:
+    yield first
+    yield from others
