@@ -16,6 +16,10 @@ TASKS = sorted(path.stem for path in (conf_dir() / "task").glob("*.yaml"))
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 
 REFUSED = [
+    (["train", f"trainer.log_every_n_steps={BEYOND}"], "trainer.log_every_n_steps is larger than any number of a run"),
+    (["train", f"trainer.val_check_interval={BEYOND}"], "trainer.val_check_interval is larger than any number"),
+    (["train", f"optimizer.lr={BEYOND}"], "optimizer.lr is larger than any number of a run"),
+    (["train", "-m", f"trainer.gradient_clip_val=1,{BEYOND}"], "trainer.gradient_clip_val is larger than any number"),
     (["train", f"task.T={BEYOND}"], "task.T: a sequence takes about 4e+14 GB of memory, and there are "),
     (["train", f"task.T={10**400}"], "task.T: a sequence takes about "),
     (["train", "task.T=1000000000"], "this run takes about "),

@@ -99,7 +99,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise damaged(path, str(error)) from error
     if not isinstance(values, dict):
         raise damaged(path, "it is not a mapping")
-    if (where := _strange(values)) is not None:
+    if (where := strange(values)) is not None:
         raise damaged(path, where)
     return values
 
@@ -175,14 +175,14 @@ def _check_events(text: str) -> None:
             raise ValueError(f"it has more than {_MOST_VALUES:,} values")
 
 
-def _strange(value: Any, place: str = "") -> str | None:
+def strange(value: Any, place: str = "") -> str | None:
     """Return which part of a value is no plain value; ``None`` if every part is one."""
     if isinstance(value, dict):
         if not (all(isinstance(key, str) for key in value) or all(isinstance(key, int) for key in value)):
             return f"{place or 'it'} has keys that are no text"
-        return next((found for key, x in value.items() if (found := _strange(x, f"{place}.{key}".lstrip(".")))), None)
+        return next((found for key, x in value.items() if (found := strange(x, f"{place}.{key}".lstrip(".")))), None)
     if isinstance(value, list):
-        return next((found for k, x in enumerate(value) if (found := _strange(x, f"{place}[{k}]"))), None)
+        return next((found for k, x in enumerate(value) if (found := strange(x, f"{place}[{k}]"))), None)
     if isinstance(value, int) and abs(value) >= _LARGEST:
         return f"{place} is larger than any number of a run"
     plain = value is None or isinstance(value, bool | int | float | str)

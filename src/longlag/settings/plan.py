@@ -15,6 +15,7 @@ from rich.console import Console
 
 from longlag.errors import RequestError
 from longlag.runs import RunFolder
+from longlag.runs.schema import strange
 from longlag.settings.build import Components, build_model, build_task, components_of, size_of
 from longlag.settings.component import Component, named_errors
 from longlag.settings.environment import values_of
@@ -50,6 +51,8 @@ def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console, machi
     check_trainer(values["trainer"], task.splits.batch_size)
     _check_callbacks(parts)
     check_run(values, task, parts["cell"].cls, size_of(values, task, parts, machine), machine)
+    if (why := strange(values)) is not None:  # and no reader of the run's folder would take it
+        raise RequestError(why)
     trainer = {key: value for key, value in values["trainer"].items() if key != "max_time"}
     return RunPlan(
         folder=folder,

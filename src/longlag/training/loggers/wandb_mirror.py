@@ -148,6 +148,7 @@ def _started(info: RunInfo, mode: str, project: str, entity: str | None) -> wand
                 group=info.study,
                 job_type="train",
                 tags=list(info.tags),
+                reinit="create_new",  # a population has many runs in one process
                 config={**info.config, "setting": info.setting},
                 mode="online" if mode == "online" else "offline",
                 settings=quiet_settings(silent=mode == "offline", init_timeout=30),
