@@ -94,9 +94,11 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_member_is_the_run_alone(kind: str, plan: Callable[..., RunPlan], tmp_path: Path) -> None:
-    runs = [(*KINDS[kind], f"seed={seed}", f"init.value={seed}") for seed in range(3)] if False else [
-        (*KINDS[kind], f"seed={seed}", f"optimizer.lr={0.001 * (seed + 1)}") for seed in range(3)
-    ]
+    runs = (
+        [(*KINDS[kind], f"seed={seed}", f"init.value={seed}") for seed in range(3)]
+        if False
+        else [(*KINDS[kind], f"seed={seed}", f"optimizer.lr={0.001 * (seed + 1)}") for seed in range(3)]
+    )
     for number, overrides in enumerate(runs):
         train_run(plan(*overrides, folder=f"alone{number}"))
     ended = population([plan(*overrides, folder=f"member{number}") for number, overrides in enumerate(runs)])
