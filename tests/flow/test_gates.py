@@ -7,14 +7,14 @@ from longlag import build_cell, compose
 from longlag.cells import GatedCell, LRUCell, LSTMCell, RNNCell
 from longlag.engine.eager import unroll
 from longlag.flow.gates import gate_figures
-from longlag.flow.tape import EagerTape
+from longlag.flow.tape import Tape
 from longlag.settings.compose import conf_dir
 
 CELLS = sorted(path.stem for path in (conf_dir() / "cell").glob("*.yaml"))
 
 
 def taped(cell, x):
-    tape = EagerTape()
+    tape = Tape()
     tape.unroll(cell.double(), x.double())
     return tape
 

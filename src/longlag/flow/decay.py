@@ -1,8 +1,8 @@
 """Rates of decay and half-lives, in steps."""
 
 import math
-import statistics
 
+import torch
 from torch import Tensor
 
 
@@ -17,22 +17,35 @@ def half_life(factor: float) -> float:
 
 
 def decay(log10_norms: Tensor) -> float | None:
-    """Return the factor per step by which gradients change on their way back, 10^slope of a straight line.
+    """Return the factor per step by which gradients change on their way back; see :func:`decays`.
+
+    Args:
+        log10_norms: by lag, [K, B]; nan beyond the first step of a sequence.
+
+    """
+    return decays(log10_norms[None])[0]
+
+
+def decays(log10_norms: Tensor) -> list[float | None]:
+    """Return the factors per step by which the gradients of R models change on their way back, 10^slope of a line.
 
     Least squares fit the line to the mean log10 norm over the sequences, against the lag, over the lags that at least
     half of the sequences reach.
 
     Args:
-        log10_norms: by lag, [K, B]; nan beyond the first step of a sequence.
+        log10_norms: by lag, [R, K, B]; nan beyond the first step of a sequence.
 
     Returns:
-        ``None`` if fewer than two lags have a gradient other than 0.
+        ``None`` where fewer than two lags have a gradient other than 0.
 
     """
-    reached = (~log10_norms.isnan()).sum(1) * 2 >= log10_norms.shape[1]
-    means = enumerate(zip(log10_norms.nanmean(1).tolist(), reached.tolist(), strict=True))
-    points = {lag: mean for lag, (mean, enough) in means if enough and math.isfinite(mean)}
-    if len(points) < 2:
-        return None
-    factor: float = 10 ** statistics.linear_regression([*points.keys()], [*points.values()]).slope
-    return factor
+    reached = (~log10_norms.isnan()).sum(2) * 2 >= log10_norms.shape[2]
+    means = log10_norms.nanmean(2)  # [R, K]
+    counted = reached & means.isfinite()
+    count = counted.sum(1, keepdim=True)
+    lags = torch.arange(means.shape[1], dtype=means.dtype, device=means.device)
+    lag = lags - (lags * counted).sum(1, keepdim=True) / count  # from the mean lag
+    y = means.where(counted, 0.0)
+    y = y - y.sum(1, keepdim=True) / count
+    slopes = (lag * y).where(counted, 0.0).sum(1) / lag.square().where(counted, 0.0).sum(1)
+    return [10**slope if n >= 2 else None for slope, n in zip(slopes.tolist(), count.flatten().tolist(), strict=True)]

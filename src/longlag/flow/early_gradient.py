@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from longlag.engine import Eager, Native
 from longlag.flow.double_precision import float64_copy
-from longlag.flow.error_flow import last_counted
-from longlag.flow.tape import tape_of
+from longlag.flow.native_flow import runs_natively
+from longlag.flow.targets import last_counted
 from longlag.model import SequenceModel
 
 #: The sequences in the probe batch of a task, on which the early gradient is measured.
@@ -34,7 +35,8 @@ def early_gradient(
     with torch.inference_mode(False), torch.enable_grad():
         double = float64_copy(model)
         x = inputs.detach().clone().double().requires_grad_()
-        double.engines = [tape_of(cell, x) for cell in double.cells]  # not every engine runs in float64
+        engine = Native() if runs_natively(model) else Eager()  # not every engine runs in float64
+        double.engines = [engine for _ in double.cells]
         outputs = double(x, lengths)
         if model.reads == "every":
             last = last_counted(mask) if mask is not None else (x.shape[1] if lengths is None else lengths) - 1

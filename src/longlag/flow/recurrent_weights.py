@@ -18,13 +18,24 @@ def recurrent_figures(cell: Any) -> dict[str, float]:
         cell: a cell; one without ``recurrent_weights`` has no figures.
 
     """
-    figures: dict[str, float] = {}
     with torch.no_grad():
-        matrices: dict[str, Tensor] = getattr(cell, "recurrent_weights", dict)()
-        for name, weights in matrices.items():
-            wide = weights.to(torch.promote_types(weights.dtype, torch.float64))
-            finite = bool(wide.isfinite().all())  # the weights of a diverged run are nan, and so are their figures
-            figures[f"norm_{name}"] = torch.linalg.matrix_norm(wide, 2).item() if finite else math.nan
-            if name not in getattr(cell, "gate_names", ()) and wide.shape[0] == wide.shape[1]:
-                figures[f"radius_{name}"] = torch.linalg.eigvals(wide).abs().max().item() if finite else math.nan
+        weights: dict[str, Tensor] = getattr(cell, "recurrent_weights", dict)()
+        matrices = {name: each.to(torch.promote_types(each.dtype, torch.float64)) for name, each in weights.items()}
+        if len({each.shape for each in matrices.values()}) > 1:
+            return {key: value for name in weights for key, value in _figures(cell, {name: matrices[name]}).items()}
+        return _figures(cell, matrices)
+
+
+def _figures(cell: Any, matrices: dict[str, Tensor]) -> dict[str, float]:
+    """Return the figures of matrices of one shape, which takes one call for all."""
+    if not matrices:
+        return {}
+    stacked = torch.stack(list(matrices.values()))
+    finite = stacked.isfinite().flatten(1).all(1)  # the weights of a diverged run are nan, and so are their figures
+    norms = torch.linalg.matrix_norm(stacked.where(finite[:, None, None], 0.0), 2).tolist()
+    figures: dict[str, float] = {}
+    for (name, matrix), norm, known in zip(matrices.items(), norms, finite.tolist(), strict=True):
+        figures[f"norm_{name}"] = norm if known else math.nan
+        if name not in getattr(cell, "gate_names", ()) and matrix.shape[0] == matrix.shape[1]:
+            figures[f"radius_{name}"] = torch.linalg.eigvals(matrix).abs().max().item() if known else math.nan
     return figures

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from longlag.cells.state import leaves, like, named_leaves
 from longlag.flow.double_precision import float64_copy
-from longlag.flow.tape import EagerTape
+from longlag.flow.tape import Tape
 from longlag.model import SequenceModel
 from longlag.spectrum.log_products import Array, log_singular_values, lyapunov_exponents
 
@@ -71,7 +71,7 @@ class Spectrum:
         return logs
 
 
-def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[EagerTape]:
+def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[Tape]:
     """Run a model over sequences, and return the inputs and states of each of its layers.
 
     The run is one of the eager loop in float64, on a copy of the model, whatever the engine and precision of training.
@@ -84,13 +84,13 @@ def taped(model: SequenceModel, inputs: Tensor, lengths: Tensor) -> list[EagerTa
     """
     with torch.no_grad():
         double = float64_copy(model)
-        tapes = [EagerTape() for _ in double.cells]
+        tapes = [Tape() for _ in double.cells]
         double.engines = list(tapes)
         double(inputs.double(), lengths)
     return tapes
 
 
-def step_jacobians(tape: EagerTape, lengths: Tensor) -> StepJacobians:
+def step_jacobians(tape: Tape, lengths: Tensor) -> StepJacobians:
     """Return the Jacobian of each step of a recorded layer.
 
     One pass through the cell gives all rows of a Jacobian: the batch holds each sequence n times, and copy k gives the
@@ -175,7 +175,7 @@ class _Parts:
         """Return a state of the same structure with other parts."""
         return like(state, [parts[k] for k in self.which])
 
-    def read(self, tape: EagerTape) -> list[int]:
+    def read(self, tape: Tape) -> list[int]:
         """Return the parts from which a gradient flows into the step after the first."""
         before = [part.detach().clone() for part in self.distinct(tape.states[1])]
         continuous = [part.requires_grad_() for part in before if _is_continuous(part)]
@@ -189,7 +189,7 @@ class _Parts:
         return [k for k, part in enumerate(before) if id(part) in flows]
 
 
-def _one_step(tape: EagerTape, parts: _Parts, read: Sequence[int], n: int, t: int) -> Array:
+def _one_step(tape: Tape, parts: _Parts, read: Sequence[int], n: int, t: int) -> Array:
     """Return ∂s_{t+1}/∂s_t, [B, n, n]."""
     state = tape.states[t]
     before = [part.detach().repeat(n, *[1] * (part.dim() - 1)) for part in parts.distinct(state)]  # [n·B, …]

@@ -49,7 +49,9 @@ class Measured(Callback):
         model, task = pl_module.model, pl_module.task
         with torch.autocast("cpu", enabled=False):
             flow = error_flow(model, task.draw("probe", 0, 16), task.loss)
-        self.columns[trainer.global_step] = over_sequences(flow.layers[0])
+        self.columns[trainer.global_step] = over_sequences(
+            {name: norms[None] for name, norms in flow.layers[0].items()}
+        )[0]
 
 
 def has_bf16_lstm():
@@ -107,7 +109,7 @@ def test_padded_sequences_reach_back_as_far_as_they_are_long(plan):
 
 def test_columns_are_means_of_logarithms_and_quantiles():
     values = torch.tensor([[-1.0, -2.0, -3.0, -10.0], [-4.0, -math.inf, -6.0, torch.nan]], dtype=torch.float64)
-    columns = over_sequences({"dx": values})
+    columns = over_sequences({"dx": values[None]})[0]
     assert columns["sequences"] == [4, 3]
     assert columns["dx"] == [-4.0, -math.inf]
     assert columns["dx_10"] == [-10.0, -math.inf]

@@ -60,9 +60,13 @@ class Probe(Callback, ABC):
         """Restore the first and the latest values."""
         self.first, self.last = state_dict["first"], state_dict["last"]
 
-    def _measure(self, module: LightningModule) -> None:
-        assert isinstance(module, SequenceModule)
+    def batch(self, module: SequenceModule) -> Batch:
+        """Return the probe batch, drawn at the first call."""
         if self._batch is None:
             self._batch = module.task.draw("probe", 0, self.size).to(module.device)
-        self.last = self.measure(module, self._batch)
+        return self._batch
+
+    def _measure(self, module: LightningModule) -> None:
+        assert isinstance(module, SequenceModule)
+        self.last = self.measure(module, self.batch(module))
         module.record(self.last)

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from longlag.engine.native import Native
 from longlag.runs import Status
 from longlag.task import Batch
+from longlag.training.callbacks.error_flow import ErrorFlow
 from longlag.training.callbacks.stopping import OutOfTime, seconds_of
 from longlag.training.module import SequenceModule
 from longlag.training.population.member_checkpoint import MemberCheckpoints
@@ -97,6 +98,16 @@ class Member(Run):
         assert isinstance(self.module, MemberModule)
         return self.module
 
+    @property
+    def error_flow(self) -> ErrorFlow | None:
+        """The probe, if it measures the error flow."""
+        probe = self.plan.probe
+        return probe if isinstance(probe, ErrorFlow) else None
+
+    def probe_batch(self) -> Batch | None:
+        """Return the batch on which the error flow is measured; ``None`` if it is not."""
+        return None if self.error_flow is None else self.error_flow.batch(self.own_module)
+
     def seconds(self) -> float:
         """Return the time of the training: of each step of the population, the member's share."""
         return self._seconds
@@ -105,8 +116,8 @@ class Member(Run):
         """Add to the time of the training."""
         self._seconds += seconds
 
-    def start(self, dtype: torch.dtype) -> None:
-        """Make the module and the optimizer, go on from a checkpoint if there is one, and take the first figures.
+    def prepare(self, dtype: torch.dtype) -> None:
+        """Make the module and the optimizer, and go on from a checkpoint if there is one.
 
         Args:
             dtype: the type of the weights.
@@ -124,10 +135,13 @@ class Member(Run):
         self.optimizer = module.configure_optimizers()
         if self.goes_on:
             self.checkpoints.load()
+
+    def start(self) -> None:
+        """Take the first figures; from here on the time counts."""
         if self._budget is not None:
             self._until = time.monotonic() + self._budget
         for callback in self.callbacks:
-            callback.on_train_start(self.trainer, module)
+            callback.on_train_start(self.trainer, self.own_module)
         if self.view.global_step >= self.view.max_steps:
             self.view.should_stop = True
 

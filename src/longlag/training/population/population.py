@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 import torch
 
 from longlag.errors import described
 from longlag.runs import Status
-from longlag.task import Batch
+from longlag.task import Batch, Split
+from longlag.training.callbacks.error_flow import measurements
 from longlag.training.callbacks.stopping import Interrupted
 from longlag.training.population.member import Member
 from longlag.training.population.outputs import outputs_of
@@ -51,12 +53,17 @@ class Population:
         self._optimizers = StackedOptimizers()
 
     def fill(self) -> None:
-        """Let runs join while there is room."""
-        while len(self.members) < self._at_once and (parts := next(self._arriving, None)) is not None:
-            member = Member(parts)
-            self.members.append(member)
-            if self._each([member], lambda each: each.begin()) and self._each([member], self._start):
-                self._finish([each for each in [member] if each.view.should_stop])
+        """Let runs join while there is room; those with nothing left to train end at once."""
+        while len(self.members) < self._at_once:
+            joining = [Member(parts) for parts in islice(self._arriving, self._at_once - len(self.members))]
+            if not joining:
+                return
+            self.members += joining
+            joining = list(self._each(joining, lambda each: each.begin()))
+            joining = list(self._each(joining, self._prepare))
+            self._measure([member for member in joining if member.view.global_step == 0])
+            joining = list(self._each(joining, lambda each: each.start()))
+            self._finish([member for member in joining if member.view.should_stop])
 
     def step(self) -> None:
         """Take a step with every member, and validate those that are due."""
@@ -88,9 +95,27 @@ class Population:
         for member in list(self.members):
             self._leave(member, error or Interrupted(f"asked to stop at step {member.view.global_step}"))
 
-    def _start(self, member: Member) -> None:
+    def _prepare(self, member: Member) -> None:
         with logged_to(member.plan.folder.log):
-            member.start(self._dtype)
+            member.prepare(self._dtype)
+
+    def _measure(self, members: Iterable[Member]) -> None:
+        """Measure the error flow of members at once, ahead of their probes, which record it."""
+        batches = self._each(members, lambda each: each.probe_batch())
+        alike: dict[torch.Size, list[Member]] = {}
+        for member, batch in batches.items():
+            if batch is not None:
+                alike.setdefault(batch.inputs.shape, []).append(member)
+        for group in alike.values():
+            for some in _chunks(group, "probe"):
+                measured = measurements(
+                    [member.own_module.model for member in some],
+                    [batch for member in some if (batch := batches[member]) is not None],
+                    [member.task.loss for member in some],
+                )
+                for member, each in zip(some, measured, strict=True):
+                    assert member.error_flow is not None
+                    member.error_flow.measure_ahead(each)
 
     def _send_back(self, members: Sequence[Member]) -> Iterable[Member]:
         """Draw a batch for each of some members, and send the errors back; return the members that have gradients."""
@@ -115,6 +140,7 @@ class Population:
             lambda each: each.validation_batches(),
             lambda each, outputs, batch, number: each.own_module.judge_validation(outputs, batch, number),
         )
+        self._measure(judged)
         self._each(judged, lambda each: each.end_validation(judged[each]))
 
     def _finish(self, members: Sequence[Member]) -> None:
@@ -194,17 +220,15 @@ class Population:
         self._ended(member.parts, status)
 
 
-def _chunks(members: Sequence[Member], split: str) -> Iterator[Sequence[Member]]:
+def _chunks(members: Sequence[Member], split: Split) -> Iterator[Sequence[Member]]:
     """Yield the members, as many at once as may share the memory."""
     if not members:
         return
-    task, model = members[0].task, members[0].own_module.model
-    sequences, steps = (
-        (task.splits.batch_size, task.steps("train"))
-        if split == "train"
-        else (min(task.chunk_size, max(task.splits.val_size, task.splits.test_size)), task.steps("val"))
-    )
-    of_a_step = (8 if split == "train" else 1) * model.readout.in_features * len(model.cells)
-    size = max(1, _KEPT // (sequences * steps * of_a_step * members[0].dtype.itemsize))
+    task, model, width = members[0].task, members[0].own_module.model, members[0].dtype.itemsize
+    chunk = min(task.chunk_size, max(task.splits.val_size, task.splits.test_size))
+    kept = {"train": (task.splits.batch_size, 8 * width), "probe": (16, 12 * 8), "val": (chunk, width)}
+    sequences, of_a_unit = kept[split]
+    of_a_step = of_a_unit * model.readout.in_features * len(model.cells)
+    size = max(1, _KEPT // (sequences * task.steps(split) * of_a_step))
     for start in range(0, len(members), size):
         yield members[start : start + size]
