@@ -66,6 +66,7 @@ class Task(LightningDataModule, ABC):
         self.T = T
         self.splits = self.default_splits if splits is None else splits
         self._training_set: Batch | None = None
+        self._pass: tuple[int, Batch] | None = None  # the number of a pass through it, and the sequences in its order
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Batch:
@@ -172,9 +173,11 @@ class Task(LightningDataModule, ABC):
         batches = splits.train_size // splits.batch_size
         if batches == 1:
             return drawn
-        order = torch.randperm(splits.train_size, generator=stream(splits.seed, "train", 1 + k // batches))
+        if self._pass is None or self._pass[0] != k // batches:
+            order = torch.randperm(splits.train_size, generator=stream(splits.seed, "train", 1 + k // batches))
+            self._pass = k // batches, drawn.select(order)
         start = (k % batches) * splits.batch_size
-        return drawn.select(order[start : start + splits.batch_size])
+        return self._pass[1].select(slice(start, start + splits.batch_size))
 
     def train_dataloader(self) -> BatchStream:
         """Return this rank's share of the endless training batches, from the first that the trainer has not seen."""

@@ -33,16 +33,17 @@ class Loan:
             del _free[:-_KEPT]
 
 
-def empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+def empty(shape: Sequence[int], dtype: torch.dtype, large: int | None = None) -> Tensor:
     """Return an uninitialised tensor; a large one has the memory of a :class:`Loan` that lives as long as the tensor.
 
     Args:
         shape: its shape.
         dtype: the type of its numbers.
+        large: the bytes from which on it is large; a number at which the system gives new pages each time, by default.
 
     """
     count = math.prod(shape)
-    if count * dtype.itemsize <= _LARGE:
+    if count * dtype.itemsize <= (_LARGE if large is None else large):
         return torch.empty(shape, dtype=dtype, device="cpu")
     loan = Loan(count, dtype)
     buffer: Any = (ctypes.c_char * (count * dtype.itemsize)).from_address(loan.tensor.data_ptr())

@@ -9,6 +9,7 @@ from longlag.cells import Cell
 from longlag.engine.kernel_cells import kernel_cell, packed
 from longlag.engine.kernel_weights import stacked
 from longlag.engine.native.autograd import Call
+from longlag.engine.native.buffers import empty
 
 
 class RecordedRuns:
@@ -39,8 +40,8 @@ class RecordedRuns:
             rows, Bp, Zp, Hu, saved = call.layout
             R, self._B, T, _ = x.shape
             self._lanes = (R, Bp // rows, T, Hu, rows)
-            self._states = self._x.new_empty(R, T + 1, Bp, Zp)
-            self._saved = self._x.new_empty(R, Bp // rows, T, Hu, saved // Hu, rows)
+            self._states = _empty(R, T + 1, Bp, Zp)
+            self._saved = _empty(R, Bp // rows, T, Hu, saved // Hu, rows)
             call.forward(self._states, None, None, self._saved)
 
     @property
@@ -50,7 +51,8 @@ class RecordedRuns:
 
     def gates(self) -> dict[str, Tensor]:
         """Return the gates of all steps in the kernel's layout, by their names; blocks instead of units share them."""
-        return {name: self._saved[:, :, :, : self._H : self._block, k] for name, k in self._gates.items()}
+        # dense, which makes all later operations faster
+        return {name: self._saved[:, :, :, : self._H : self._block, k].contiguous() for name, k in self._gates.items()}
 
     def back(self, d_hidden: Tensor, direct: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """Send an error back.
@@ -65,7 +67,12 @@ class RecordedRuns:
 
         """
         call = Call(self._packed._replace(cut=2) if direct else self._packed, self._x, None, None)
-        dh, dc = self._x.new_empty(self._lanes), self._x.new_empty(self._lanes)
+        dh, dc = _empty(*self._lanes), _empty(*self._lanes)
         dx, *_ = call.backward(d_hidden, None, None, (True, *[False] * 5), self._states, self._saved, dh, dc)
         assert dx is not None
         return dx, dh[:, :, :, : self._H], dc[:, :, :, : self._H]
+
+
+def _empty(*shape: int) -> Tensor:
+    """Return an array whose memory is used again by the next measurement, however small it is."""
+    return empty(shape, torch.float64, large=0)

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 
 from longlag.errors import described
 from longlag.runs import Status
-from longlag.task import Batch, Split
+from longlag.task import Batch
 from longlag.training.callbacks.error_flow import measurements
 from longlag.training.callbacks.stopping import Interrupted
 from longlag.training.population.member import Member
@@ -21,6 +21,7 @@ from longlag.training.train_log import logged_to
 
 _T = TypeVar("_T")
 _KEPT = 2**27  # bytes that a call of the kernel keeps for the way back: more members are taken in several calls
+_PROBED = 2**24  # the same of a measurement of the error flow, whose many small operations read all of it again
 _WRITING = 0.02  # the share of the time that goes into checkpoints
 
 
@@ -220,15 +221,18 @@ class Population:
         self._ended(member.parts, status)
 
 
-def _chunks(members: Sequence[Member], split: Split) -> Iterator[Sequence[Member]]:
+def _chunks(members: Sequence[Member], split: Literal["train", "val", "probe"]) -> Iterator[Sequence[Member]]:
     """Yield the members, as many at once as may share the memory."""
     if not members:
         return
     task, model, width = members[0].task, members[0].own_module.model, members[0].dtype.itemsize
     chunk = min(task.chunk_size, max(task.splits.val_size, task.splits.test_size))
-    kept = {"train": (task.splits.batch_size, 8 * width), "probe": (16, 12 * 8), "val": (chunk, width)}
-    sequences, of_a_unit = kept[split]
+    sequences, of_a_unit, most = {
+        "train": (task.splits.batch_size, 8 * width, _KEPT),
+        "probe": (16, 12 * 8, _PROBED),
+        "val": (chunk, width, _KEPT),
+    }[split]
     of_a_step = of_a_unit * model.readout.in_features * len(model.cells)
-    size = max(1, _KEPT // (sequences * task.steps(split) * of_a_step))
+    size = max(1, most // (sequences * task.steps(split) * of_a_step))
     for start in range(0, len(members), size):
         yield members[start : start + size]
