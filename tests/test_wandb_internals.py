@@ -7,7 +7,15 @@ import warnings
 import pytest
 import wandb
 
-from longlag.wandb_internals import api_key, as_sent, fix_names, last_step, quiet_settings, replace_view
+from longlag.wandb_internals import (
+    api_key,
+    as_sent,
+    fix_names,
+    last_step,
+    packages_listed_once,
+    quiet_settings,
+    replace_view,
+)
 
 
 @pytest.fixture
@@ -64,3 +72,12 @@ def test_without_a_key_there_is_none(monkeypatch, tmp_path):
 def test_a_file_that_is_no_log_has_no_step():
     for content in (b"", b":W&B", b"\xff" * 100_000, bytes(range(256)) * 400):
         assert last_step([content]) is None
+
+
+def test_the_packages_are_those_that_the_library_would_list_itself():
+    import wandb.util
+
+    themselves = {(each.key, each.version) for each in wandb.util.working_set()}
+    with packages_listed_once():
+        assert {(each.key, each.version) for each in wandb.util.working_set()} == themselves
+    assert wandb.util.working_set.__module__ == "wandb.util"

@@ -2,6 +2,8 @@
 
 import atexit
 import contextlib
+import functools
+import importlib.metadata
 import os
 import shutil
 import struct
@@ -43,6 +45,27 @@ def own_environment() -> Iterator[None]:
         yield
     finally:
         os.environ.update(hidden)
+
+
+@contextlib.contextmanager
+def packages_listed_once() -> Iterator[None]:
+    """Start a W&B run with the list of installed packages of the first one: making it takes longer than all else."""
+    import wandb.util
+
+    before = wandb.util.working_set
+    wandb.util.working_set = _packages
+    try:
+        yield
+    finally:
+        wandb.util.working_set = before
+
+
+@functools.cache
+def _packages() -> "list[wandb.util.InstalledDistribution]":
+    from wandb.util import InstalledDistribution
+
+    there = ((each.metadata["Name"], each.version) for each in importlib.metadata.distributions())
+    return [InstalledDistribution(name, version) for name, version in there if name and version]
 
 
 def quiet_settings(**settings: Any) -> "wandb.Settings":

@@ -19,7 +19,7 @@ from longlag.runs.metrics_csv import read_metrics
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.loggers.recorder import Recorder
 from longlag.training.loggers.run_info import RunInfo
-from longlag.wandb_internals import last_step, own_environment, quiet_settings
+from longlag.wandb_internals import last_step, own_environment, packages_listed_once, quiet_settings
 
 
 class WandbMirror(Recorder, WandbLogger):
@@ -137,7 +137,7 @@ def _started(info: RunInfo, mode: str, project: str, entity: str | None) -> wand
 
     """
     try:
-        with own_environment():
+        with own_environment(), packages_listed_once():
             run = wandb.init(
                 dir=info.folder.path.resolve(),  # W&B's service process has a current folder of its own
                 id=_wandb_id(info.folder.path / "wandb"),
