@@ -1,6 +1,7 @@
 """What longlag reads of Lightning beside its documented interface; a test of the same name holds it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
@@ -23,15 +24,38 @@ def is_first_process() -> bool:
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
-def checkpoint_frame(step: int, validation: int, validation_in_all: int, between_validations: bool) -> dict[str, Any]:
+@dataclass
+class Loops:
+    """What Lightning's loops count beside the steps.
+
+    Args:
+        validation: the batches of the latest validation.
+        validation_in_all: the batches of all validations.
+
+    """
+
+    validation: int = 0
+    validation_in_all: int = 0
+
+    @classmethod
+    def of(cls, checkpoint: Mapping[str, Any]) -> "Loops":
+        """Return what a checkpoint counts."""
+        validation = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
+        return cls(validation["current"]["completed"], validation["total"]["completed"])
+
+    def validated(self, batches: int) -> None:
+        """Count the batches of a validation."""
+        self.validation, self.validation_in_all = batches, self.validation_in_all + batches
+
+
+def checkpoint_frame(step: int, counted: Loops, between_validations: bool) -> dict[str, Any]:
     """Return what a checkpoint of Lightning says of its version and of the progress of its loops.
 
     It is that of a training of one epoch with one batch a step, one optimizer and no schedule.
 
     Args:
         step: the optimizer steps taken.
-        validation: the batches of the latest validation.
-        validation_in_all: the batches of all validations.
+        counted: what the loops count beside the steps.
         between_validations: whether it is saved at the end of a batch, and not of a validation.
 
     """
@@ -42,9 +66,9 @@ def checkpoint_frame(step: int, validation: int, validation_in_all: int, between
     batches = {**_counts(step), "completed": step - between_validations}
     epoch = {"ready": 1, "completed": 0, "started": 1, "processed": 0}
     evaluated = {
-        "total": _counts(validation_in_all),
-        "current": _counts(validation),
-        "is_last_batch": validation_in_all > 0,
+        "total": _counts(counted.validation_in_all),
+        "current": _counts(counted.validation),
+        "is_last_batch": counted.validation_in_all > 0,
     }
     not_evaluated = {"state_dict": {}, "batch_progress": {"total": none, "current": none, "is_last_batch": False}}
     fit: dict[str, Any] = {
@@ -65,12 +89,6 @@ def checkpoint_frame(step: int, validation: int, validation_in_all: int, between
     predict = {"state_dict": {}, "batch_progress": {"total": none, "current": none}}
     loops = {"fit_loop": fit, "validate_loop": not_evaluated, "test_loop": not_evaluated, "predict_loop": predict}
     return {"epoch": 0, "global_step": step, "pytorch-lightning_version": lightning.__version__, "loops": loops}
-
-
-def validation_batches_of(checkpoint: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the batches of the latest validation and of all, as a checkpoint counts them."""
-    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.val_loop.batch_progress"]
-    return progress["current"]["completed"], progress["total"]["completed"]
 
 
 def _counts(number: int) -> dict[str, int]:

@@ -186,7 +186,7 @@ class Member(Run):
 
         """
         module = self.own_module
-        self.checkpoints.count_validation(batches)
+        self.checkpoints.loops.validated(batches)
         for callback in self.callbacks:
             callback.on_validation_epoch_end(self.trainer, module)
         module.on_validation_epoch_end()

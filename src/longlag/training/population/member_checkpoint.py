@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from longlag.runs.files import write_whole
-from longlag.task.lightning_internals import checkpoint_frame, validation_batches_of
+from longlag.task.lightning_internals import Loops, checkpoint_frame
 from longlag.training.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class MemberCheckpoints:
 
     def __init__(self, member: "Member") -> None:
         self._member = member
-        self._validation = 0, 0  # the batches of the latest validation, and of all
+        self.loops = Loops()
         self._last: dict[str, Any] | None = None
         self._best: dict[str, Any] | None = None
         self.written_at = 0.0
@@ -36,10 +36,6 @@ class MemberCheckpoints:
     def waiting(self) -> bool:
         """Whether there is one that is not written yet."""
         return self._last is not None
-
-    def count_validation(self, batches: int) -> None:
-        """Count the batches of a validation."""
-        self._validation = batches, self._validation[1] + batches
 
     def take(self, between_validations: bool = False) -> None:
         """Keep the present state as the latest checkpoint, and as the best one if this validation is the best.
@@ -80,7 +76,7 @@ class MemberCheckpoints:
         module.on_load_checkpoint(stored)
         member.optimizer.load_state_dict(stored["optimizer_states"][0])
         member.view.global_step = stored["global_step"]
-        self._validation = validation_batches_of(stored)
+        self.loops = Loops.of(stored)
         for callback in self._with_state():
             state = stored["callbacks"].get(callback.state_key)
             if state is not None:
@@ -95,7 +91,7 @@ class MemberCheckpoints:
         member, module = self._member, self._member.own_module
         states = {callback.state_key: callback.state_dict() for callback in self._with_state()}
         states[member.parts.timer.state_key]["time_elapsed"] = {"train": member.seconds()}
-        frame = checkpoint_frame(member.view.global_step, *self._validation, between_validations)
+        frame = checkpoint_frame(member.view.global_step, self.loops, between_validations)
         return {
             **frame,
             "state_dict": _copied(module.state_dict()),
