@@ -54,12 +54,19 @@ class Learned(NamedTuple):
 
     nets: Tensor
     """The outputs as the model gives them, before the output unit: [N, O], or [N, L, O], nan where no target counts."""
-    outputs: Tensor
-    """The activations of the output units, probabilities for ``softmax``: the same shape."""
     losses: Tensor
     """The loss of each sequence as a batch of one, [N]."""
     count: int
     """How many sequences were learned: fewer than N if the loss of the next one was not finite, and the run ended."""
+    loss: Loss
+    """Which output units there are."""
+
+    @property
+    def outputs(self) -> Tensor:
+        """The activations of the output units, for ``softmax`` probabilities: in the shape of ``nets``."""
+        if self.loss == "linear":
+            return self.nets
+        return torch.sigmoid(self.nets) if self.loss == "logistic" else torch.softmax(self.nets, -1)
 
 
 class OnlineRuns:
@@ -92,6 +99,7 @@ class OnlineRuns:
         if not models:
             raise ValueError("there must be a model to train")
         self._kind = _kind(models[0])
+        self._loss: Loss = loss
         self._models: list[Any] = []
         self._runs: list[Progress] = []
         cell, readout = models[0].cells[0], models[0].readout
@@ -183,16 +191,7 @@ class OnlineRuns:
         for batch in batches:
             check_batch(self._sizes, batch)
         results = train(self._sizes, self._shape, self._runs, batches) if self._runs else []
-        return [Learned(nets, self._activations(nets), losses, count) for nets, losses, count in results]
-
-    def _activations(self, nets: Tensor) -> Tensor:
-        match self._sizes.loss:
-            case "logistic":
-                return torch.sigmoid(nets)
-            case "softmax":
-                return torch.softmax(nets, -1)
-            case _:
-                return nets
+        return [Learned(*result, self._loss) for result in results]
 
     def _laid_out(self, numbers: Sequence[Tensor]) -> Tensor:
         """Return numbers of the parameters [W], laid out as the kernel has them."""

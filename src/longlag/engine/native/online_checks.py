@@ -70,6 +70,7 @@ def check_batch(sizes: Sizes, batch: Sequences) -> None:
             raise ValueError(f"mask must be bool [N={N}, L={L}], and no step counts after the end of its sequence")
         if softmax and not bool(mask.any(1).all()):
             raise ValueError("the cross-entropy is a mean, and a sequence has no step that counts")
-        targets = targets[mask]
+        if softmax:
+            targets = targets[mask]
     if softmax and bool(((targets < 0) | (targets >= sizes.outputs)).any()):
         raise ValueError(f"classes must be from 0 to {sizes.outputs - 1}")

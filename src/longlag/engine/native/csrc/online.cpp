@@ -4,6 +4,10 @@
 // backpropagation through time, or, where errors go through nothing but the memory, from derivatives of the memory that
 // are carried forward (Hochreiter & Schmidhuber 1997, appendix A.1; Gers, Schmidhuber & Cummins 2000, section 3).
 
+#ifndef __clang__  // the compiler fills the waiting times of one unit with the work of another
+#pragma GCC optimize("schedule-insns", "sched-pressure")
+#endif
+
 #include "online_products.h"
 #include "online_outputs.h"
 
@@ -32,6 +36,7 @@ class Block {
   }
 
  private:
+  static constexpr int TOGETHER = 2;  // units
   static constexpr int MEMORY_GATES = G - (Traced::OUTPUT >= 0);  // the gates through which the memory gets errors
   const Online& p_;
   const Shape& n_;
@@ -122,27 +127,44 @@ class Block {
   // One step forward. A run whose sequence has ended stays as it is.
   void step(Int t, Int slot, Vec* kept) {
     const Vec *m = m_.vectors() + slot * n_.width, *weights = weights_.vectors();
-    Vec *pre = pre_.vectors(), *memory = memory_.vectors(), *hidden = hidden_.vectors();
-    Vec* next = m_.vectors() + (slot + 1) * n_.width;
+    Vec *pre = pre_.vectors(), *next = m_.vectors() + (slot + 1) * n_.width;
     for (const Group& group : n_.groups) {
       const Int count = std::min(group.to, n_.width) - group.from;
       all_dots(weights + group.at, group.rows, group.width(), m + group.from, count, pre + group.first);
       if (n_.symbols && group.to > n_.x) add_symbols(group, symbols_.data() + slot * LANES);
     }
     const Mask valid = now_.length > Whole(t);
-    for (Int unit = 0; unit < n_.H; unit++, kept += K) {
-      Vec a[G], c = memory[unit];
-      for (int gate = 0; gate < G; gate++) a[gate] = pre[p_.rows_of[unit * G + gate]];
-      const Vec h = Cell::forward(a, c, kept, peepholes(unit));
-      if (S == 0) kept[0] = h;
-      memory[unit] = chosen(valid, c, memory[unit]);
-      hidden[unit] = chosen(valid, h, hidden[unit]);
-      if (n_.of_h) next[unit] = hidden[unit];
-    }
-    kept -= n_.H * K;
+    Int unit = 0;
+    for (; unit + TOGETHER <= n_.H; unit += TOGETHER) units<TOGETHER>(unit, valid, kept);
+    for (; unit < n_.H; unit++) units<1>(unit, valid, kept);
+    if (n_.of_h) std::copy_n(hidden_.vectors(), n_.H, next);
     for (Int k = 0; k < n_.Y; k++) {
       const Int unit = p_.read_of[2 * k], gate = p_.read_of[2 * k + 1];
       next[n_.of_h + k] = chosen(valid, kept[unit * K + 1 + gate], m[n_.of_h + k]);
+    }
+  }
+
+  // Some units forward: without a branch, so that the waiting times of one are filled by another.
+  template <int COUNT>
+  void units(Int first, Mask valid, Vec* kept) {
+    const Vec* pre = pre_.vectors();
+    Vec *memory = memory_.vectors() + first, *hidden = hidden_.vectors() + first;
+    Vec a[COUNT][G], c[COUNT], h[COUNT], s[COUNT][K];
+#pragma GCC unroll 4
+    for (int u = 0; u < COUNT; u++) {
+      for (int gate = 0; gate < G; gate++) a[u][gate] = pre[p_.rows_of[(first + u) * G + gate]];
+      c[u] = memory[u];
+    }
+#pragma GCC unroll 4
+    for (int u = 0; u < COUNT; u++) {
+      h[u] = Cell::forward(a[u], c[u], s[u], peepholes(first + u));
+      if (S == 0) s[u][0] = h[u];
+    }
+#pragma GCC unroll 4
+    for (int u = 0; u < COUNT; u++) {
+      for (int k = 0; k < K; k++) kept[(first + u) * K + k] = s[u][k];
+      memory[u] = chosen(valid, c[u], memory[u]);
+      hidden[u] = chosen(valid, h[u], hidden[u]);
     }
   }
 

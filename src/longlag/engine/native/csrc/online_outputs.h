@@ -20,16 +20,18 @@ class Outputs {
   Vec loss{};  // of the sequences so far
 
   Outputs(const Online& p, const Shape& n, Run* runs, Int count)
-      : kind_(Loss(p.loss)), n_(n), runs_(runs), count_(count), net_(n.O * LANES), error_(n.O * LANES) {}
+      : kind_(Loss(p.loss)), n_(n), runs_(runs), count_(count), net_(n.O * LANES), error_(n.O * LANES),
+        no_targets_(n.O) {}
 
   // The net inputs, the loss and its gradient at a step, from h [H]. Adds the gradient of the readout, and writes that of
   // h [H]; both are those of the counted lanes alone.
   void at(Int t, const Sequences& now, const Vec* weights, const Vec* h, Vec* gradient, Vec* dh) {
     const Mask counted = now.counted(t);
     Vec *net = net_.vectors(), *error = error_.vectors();
+    find_rows(t, now);
     all_dots(weights + n_.readout, n_.O, n_.H, h, n_.H, net);
     for (Int o = 0; o < n_.O; o++) net[o] += weights[n_.readout_bias + o];
-    const Vec of_step = kind_ == SOFTMAX ? cross_entropy(t, now) : squared_error(t, now);
+    const Vec of_step = kind_ == SOFTMAX ? cross_entropy(now.share) : squared_error();
     loss = chosen(counted, loss + of_step, loss);
     std::fill_n(dh, n_.H, Vec{});
     for (Int o = 0; o < n_.O; o++) {
@@ -42,9 +44,8 @@ class Outputs {
       }
     }
     for (Int unit = 0; unit < n_.H; unit++) dh[unit] = chosen(counted, dh[unit], Vec{});
-    each_lane(t, now, [&](Int lane, Int row) {
-      for (Int o = 0; o < n_.O; o++) runs_[lane].nets[row * n_.O + o] = net[o][lane];
-    });
+    for (Int lane = 0; lane < count_; lane++)
+      for (Int o = 0; counted[lane] && o < n_.O; o++) runs_[lane].nets[row_[lane] * n_.O + o] = net[o][lane];
   }
 
  private:
@@ -52,23 +53,30 @@ class Outputs {
   const Shape& n_;
   Run* const runs_;
   const Int count_;
-  Scratch net_, error_;
+  Scratch net_, error_, no_targets_;  // [O]
+  Int row_[LANES] = {};               // of the targets of each lane
+  const Real* targets_[LANES];
+  WholeVec class_{};
 
-  // Do something for each counted lane, with the row of its target.
-  template <class Work>
-  void each_lane(Int t, const Sequences& now, const Work& work) const {
+  // Find the targets of the counted lanes; the others have zeros.
+  void find_rows(Int t, const Sequences& now) {
     const Mask counted = now.counted(t);
-    for (Int lane = 0; lane < count_; lane++)
-      if (counted[lane]) work(lane, runs_[lane].counted ? now.index * runs_[lane].steps + t : now.index);
+    for (Int lane = 0; lane < LANES; lane++) {
+      targets_[lane] = no_targets_.get();
+      if (!counted[lane]) continue;
+      const Run& run = runs_[lane];
+      row_[lane] = run.counted ? now.index * run.steps + t : now.index;
+      if (kind_ == SOFTMAX) class_[lane] = Whole(run.classes[row_[lane]]);
+      else targets_[lane] = run.targets + row_[lane] * n_.O;
+    }
   }
 
-  Vec squared_error(Int t, const Sequences& now) {
+  Vec squared_error() {
     Vec *net = net_.vectors(), *error = error_.vectors(), sum{};
-    each_lane(t, now, [&](Int lane, Int row) {
-      for (Int o = 0; o < n_.O; o++) error[o][lane] = runs_[lane].targets[row * n_.O + o];
-    });
     for (Int o = 0; o < n_.O; o++) {
-      const Vec y = kind_ == LOGISTIC ? sigmoid(net[o]) : net[o], off = y - error[o];
+      Vec wanted;
+      for (int lane = 0; lane < LANES; lane++) wanted[lane] = targets_[lane][o];
+      const Vec y = kind_ == LOGISTIC ? sigmoid(net[o]) : net[o], off = y - wanted;
       sum += off * off / 2;
       error[o] = kind_ == LOGISTIC ? off * y * (1 - y) : off;
     }
@@ -76,22 +84,20 @@ class Outputs {
   }
 
   // The gradient and the loss have the weight of the step in the mean.
-  Vec cross_entropy(Int t, const Sequences& now) {
+  Vec cross_entropy(Vec share) {
     Vec *net = net_.vectors(), *error = error_.vectors(), most = net[0], sum{}, of_class{}, logarithm{};
     for (Int o = 1; o < n_.O; o++) most = at_least(most, net[o]);
-    WholeVec wanted{};
-    each_lane(t, now, [&](Int lane, Int row) { wanted[lane] = Whole(runs_[lane].classes[row]); });
     for (Int o = 0; o < n_.O; o++) {
       const Vec y = net[o] - most;
       sum += error[o] = exponential(y);
-      of_class = wanted == Whole(o) ? y : of_class;
+      of_class = class_ == Whole(o) ? y : of_class;
     }
     for (Int o = 0; o < n_.O; o++) {
       const Vec off = error[o] / sum;
-      error[o] = now.share * (wanted == Whole(o) ? off - 1 : off);
+      error[o] = share * (class_ == Whole(o) ? off - 1 : off);
     }
     for (int lane = 0; lane < LANES; lane++) logarithm[lane] = std::log(sum[lane]);
-    return now.share * (logarithm - of_class);
+    return share * (logarithm - of_class);
   }
 };
 
