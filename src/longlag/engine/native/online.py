@@ -79,7 +79,7 @@ class OnlineRuns:
         descents: of all runs, or one for each.
         way: how the gradient is found: ``back``, through time; or ``traces``, by derivatives of the memory that are
             carried forward, in a memory that does not grow with the length (Hochreiter & Schmidhuber 1997, appendix
-            A.1; Gers, Schmidhuber & Cummins 2000). They differ by rounding. ``auto`` takes traces where it must.
+            A.1; Gers, Schmidhuber & Cummins 2000). They differ by rounding. ``auto`` takes what is faster.
         update: when the weights change: after each ``sequence``, or after each ``step`` at which a target counts.
 
     Raises:
@@ -105,13 +105,7 @@ class OnlineRuns:
         cell, readout = models[0].cells[0], models[0].readout
         entry = kernel_cell(cell)
         assert entry is not None
-        traces = way == "traces" or (way == "auto" and update == "step")
-        if traces and not (cell.truncated or entry.update == "Cell1997"):
-            raise ValueError(
-                f"update=step and way=traces are for cells whose errors flow through the memory alone, not for {cell}"
-            )
-        if update == "step" and not traces:
-            raise ValueError("update=step goes with way=traces: the weights change while errors would flow back")
+        traces = _with_traces(cell, entry.update, models[0].reads, way, update)
         self._shape = shape_of(cell, readout)
         self._dtype: torch.dtype = readout.weight.dtype
         self._sizes = Sizes(
@@ -210,6 +204,24 @@ class OnlineRuns:
         parts = self._parted(run, self._runs[run].weights)
         for parameter, part in zip(self._models[run].parameters(), parts, strict=True):
             parameter.copy_(part)
+
+
+def _with_traces(cell: Any, pointwise: str, reads: str, way: Way, update: str) -> bool:
+    """Return whether derivatives of the memory are carried forward.
+
+    Raises:
+        ValueError: they must be, and the errors of this cell flow through more than its memory; or they must not.
+
+    """
+    can = cell.truncated or pointwise == "Cell1997"
+    if way == "auto":  # they are slower where the memory is multiplied, or where errors arise at every step
+        way = "traces" if update == "step" or (can and pointwise != "ForgetBlock" and reads == "last") else "back"
+    if update == "step" and way == "back":
+        raise ValueError("update=step wants way=traces: the weights change while errors would flow back")
+    if way == "traces" and not can:
+        name = type(cell).__name__
+        raise ValueError(f"way=traces and update=step want an error that flows through the memory alone, as no {name}'s")
+    return way == "traces"
 
 
 def _kind(model: Any) -> tuple[Any, ...]:

@@ -30,8 +30,8 @@ class _Online(ctypes.Structure):
     """The arguments of the kernel; ``online_problem.h`` explains each."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("runs", "inputs", "hidden", "outputs", "threads")),
-        *((name, ctypes.c_int64) for name in ("loss", "cut", "traces", "each_step")),
+        *((name, ctypes.c_int64) for name in ("runs", "inputs", "hidden", "outputs", "threads", "symbols")),
+        *((name, ctypes.c_int64) for name in ("loss", "every", "cut", "traces", "each_step")),
         *((name, ctypes.c_int64) for name in ("weights", "groups", "read", "frozen")),
         *((name, ctypes.c_void_p) for name in ("spans", "rows_of", "read_of", "fixed", "run", "parallel")),
     ]
@@ -121,7 +121,8 @@ def train(sizes: Sizes, shape: Shape, runs: Sequence[Progress], batches: Sequenc
     structures = (_Run * len(runs))(*(run for run, _, _ in made))
     problem = _Online(
         *(len(runs), sizes.inputs, sizes.hidden, sizes.outputs, torch.get_num_threads()),
-        *(LOSSES.index(sizes.loss), sizes.cut, sizes.traces, sizes.each_step),
+        not batches[0].inputs.is_floating_point(),
+        *(LOSSES.index(sizes.loss), sizes.every, sizes.cut, sizes.traces, sizes.each_step),
         *(shape.size, len(spans), len(read_of), len(fixed)),
         *(spans.data_ptr(), rows_of.data_ptr(), read_of.data_ptr(), fixed.data_ptr()),
         ctypes.addressof(structures),

@@ -18,7 +18,7 @@ class Block {
  public:
   Block(const Online& p, const Shape& n, Int first)
       : p_(p), n_(n), runs_(p.run + first), count_(std::min<Int>(LANES, p.runs - first)),
-        now_(runs_, count_, n, p.loss == SOFTMAX && runs_[0].counted), outputs_(p, n, runs_, count_),
+        now_(p, runs_, count_, n), outputs_(p, n, runs_, count_),
         weights_(n.W * LANES), inertia_(n.W * LANES), gradient_(n.W * LANES), pre_(n.N * LANES), error_(n.N * LANES),
         memory_(n.H * LANES), hidden_(n.H * LANES), dh_(n.H * LANES), dc_(n.H * LANES), dm_((n.of_h + n.Y) * LANES),
         kept_steps_(p.traces ? STEPS : up(now_.most(), STEPS)), m_((kept_steps_ + 1) * n.width * LANES),
@@ -111,7 +111,10 @@ class Block {
   // The inputs of the next steps; with traces, in the place of earlier ones.
   void begin_steps(Int t, Int slot) {
     Vec* m = m_.vectors() + slot * n_.width;
-    if (p_.traces && t > 0) std::memcpy(m, m + STEPS * n_.width, n_.one * sizeof(Vec));
+    if (p_.traces && t > 0) {
+      add_pending_traces();
+      std::memcpy(m, m + STEPS * n_.width, n_.one * sizeof(Vec));
+    }
     for (Int s = 0; s < STEPS; s++) m[s * n_.width + n_.one] = all(1);
     if (n_.symbols) now_.symbols(t, symbols_.data() + slot * LANES);
     else now_.inputs(t, m);

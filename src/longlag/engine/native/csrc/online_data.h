@@ -14,14 +14,14 @@ class Sequences {
   Vec share{};        // the weight of a step in the loss of a sequence
   Int index = 0;
 
-  Sequences(Run* runs, Int count, const Shape& n, bool mean)
-      : runs_(runs), count_(count), n_(n), mean_(mean), longest_(longest(runs, count)), marks_(longest_ * LANES),
+  Sequences(const Online& p, Run* runs, Int count, const Shape& n)
+      : runs_(runs), count_(count), n_(n), every_(p.every), mean_(p.every && p.loss == SOFTMAX), longest_(longest(runs, count)), marks_(longest_ * LANES),
         some_(longest_), padded_(LANES * STEPS * n.I), zeros_(n.symbols ? 0 : STEPS * n.I) {}
 
   Int most() const { return longest_; }
   Mask counted(Int t) const { return marks()[t]; }
   bool some_counted(Int t) const { return some_[t]; }
-  bool last_alone() const { return !runs_[0].counted; }
+  bool last_alone() const { return !every_; }
 
   // Take the k-th sequences; return whether there is one.
   bool take(Int k, const bool* diverged) {
@@ -77,7 +77,7 @@ class Sequences {
   Run* const runs_;
   const Int count_;
   const Shape& n_;
-  const bool mean_;
+  const bool every_, mean_;
   const Int longest_;
   Scratch marks_;
   std::vector<char> some_;
@@ -96,7 +96,7 @@ class Sequences {
   void mark(Int lane) {
     const Run& run = runs_[lane];
     const auto set = [&](Int t) { marks()[t][lane] = -1, some_[t] = true; };
-    if (!run.counted) {
+    if (!every_) {
       set(length[lane] - 1);
       share[lane] = 1;
       return;

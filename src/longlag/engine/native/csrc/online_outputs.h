@@ -65,7 +65,7 @@ class Outputs {
       targets_[lane] = no_targets_.get();
       if (!counted[lane]) continue;
       const Run& run = runs_[lane];
-      row_[lane] = run.counted ? now.index * run.steps + t : now.index;
+      row_[lane] = !now.last_alone() ? now.index * run.steps + t : now.index;
       if (kind_ == SOFTMAX) class_[lane] = Whole(run.classes[row_[lane]]);
       else targets_[lane] = run.targets + row_[lane] * n_.O;
     }

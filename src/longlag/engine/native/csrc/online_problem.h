@@ -12,11 +12,11 @@ enum Loss : int64_t { LINEAR, LOGISTIC, SOFTMAX };
 
 // A run: its sequences and the state of its descent.
 struct Run {
-  const Real* x;           // [count, steps, I], or null if the inputs are symbols
-  const int32_t* symbols;  // [count, steps], or null
+  const Real* x;           // [count, steps, I], if the inputs are not symbols
+  const int32_t* symbols;  // [count, steps], if they are
   const int64_t* lengths;  // [count], from 1 to steps
-  const uint8_t* counted;  // [count, steps], the steps that have a target; null if the last valid step alone has one
-  const Real* targets;     // [count, O], or [count, steps, O] where any step may have a target; null for softmax
+  const uint8_t* counted;  // [count, steps], the steps that have a target, if it is not the last valid step alone
+  const Real* targets;     // [count, O], or [count, steps, O] if any step may have a target; null for softmax
   const int64_t* classes;  // [count] or [count, steps], for softmax; else null
   Real *weights, *inertia; // [W], in the order of Shape: the weights, and the sums of past gradients
   Real* nets;              // [count, O] or [count, steps, O]: the net inputs of the output units where there is a target
@@ -31,7 +31,9 @@ struct Run {
 // Arrays are dense.
 struct Online {
   int64_t runs, inputs, hidden, outputs, threads;
-  int64_t loss, cut, traces, each_step;     // traces: no way back; each_step: an update after each step with a target
+  int64_t symbols;  // whether the inputs are symbols
+  int64_t loss, every, cut, traces, each_step;  // every: any step may have a target; traces: no way back; each_step: an
+                                                // update after each step with a target
   int64_t weights, groups, read, frozen;    // W, and how many of each there are
   const int64_t* spans;                     // [groups, 3]: rows, and the columns that they read, from and to
   const int64_t* rows_of;                   // [H, G]: the row of each gate of a unit
@@ -89,7 +91,7 @@ struct Shape {
   std::vector<Int> at;  // the place of the first weight of each row
 
   explicit Shape(const Online& p)
-      : I(p.inputs), H(p.hidden), O(p.outputs), Y(p.read), of_h(0), W(p.weights), symbols(p.run[0].symbols) {
+      : I(p.inputs), H(p.hidden), O(p.outputs), Y(p.read), of_h(0), W(p.weights), symbols(p.symbols) {
     for (Int k = 0; k < p.groups; k++)
       if (p.spans[3 * k + 1] == 0 && OF_H > 0) of_h = H;
     one = of_h + Y, x = one + 1, C = x + I, width = symbols ? x : C;
