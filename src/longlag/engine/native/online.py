@@ -114,6 +114,8 @@ class OnlineRuns:
         )
         online_library(entry.update, self._dtype)
         each = [descents] * len(models) if isinstance(descents, Descent) else descents
+        if len(each) != len(models):
+            raise ValueError(f"there must be a descent for each of {len(models)} models, got {len(each)}")
         for model, descent in zip(models, each, strict=True):
             self.add(model, descent)
 
@@ -220,7 +222,9 @@ def _with_traces(cell: Any, pointwise: str, reads: str, way: Way, update: str) -
         raise ValueError("update=step wants way=traces: the weights change while errors would flow back")
     if way == "traces" and not can:
         name = type(cell).__name__
-        raise ValueError(f"way=traces and update=step want an error that flows through the memory alone, as no {name}'s")
+        raise ValueError(
+            f"way=traces and update=step want an error that flows through the memory alone, as no {name}'s"
+        )
     return way == "traces"
 
 
