@@ -101,18 +101,17 @@ def test_how_many_sequences_were_learned_is_told():
     models, batches, loss, descents, _ = population(KINDS[0], 2)
     batches[1].inputs[3, 0] = torch.nan
     runs = OnlineRuns(models, loss, descents)
-    assert [result.count for result in runs.train(batches)] == [len(batches[0].inputs), 3]
+    assert [result.learned for result in runs.train(batches)] == [len(batches[0].inputs), 3]
     assert [runs.state(k).sequences for k in (0, 1)] == [len(batches[0].inputs), 3]
 
 
 def test_runs_come_and_go(kind):
     """Between two calls one is taken out and another added; one that went on elsewhere comes back."""
-    name, readout, loss, way, update = kind
-    models, batches, _, descents, how = population(kind, 4)
+    models, batches, loss, descents, how = population(kind, 4)
     alone = [trained([models[k]], [batches[k]], loss, descents[k], **how)[0] for k in range(4)]
     models = [copy.deepcopy(model) for model in models]
     first, second = ([batch.select(part) for batch in batches] for part in (slice(0, 3), slice(3, None)))
-    runs = OnlineRuns(models[:3], loss, descents[:3], way=way, update=update)
+    runs = OnlineRuns(models[:3], loss, descents[:3], **how)
     runs.train(first[:3])
     state = runs.remove(1)
     runs.add(models[3], descents[3])

@@ -34,7 +34,9 @@ REFUSED = {
         lambda model: model.cells[0].W.register_forward_hook(lambda *_: None)
     ),
     "its layer readout has hooks": lambda: changed(lambda model: model.readout.register_forward_hook(lambda *_: None)),
-    "its readout is replaced": lambda: changed(lambda model: setattr(model, "readout", nn.Identity())),
+    "a readout that is an nn.Linear, not a Identity": lambda: changed(
+        lambda model: setattr(model, "readout", nn.Identity())
+    ),
     "this model computes some of them": lambda: changed(
         lambda model: nn.utils.parametrizations.weight_norm(model.readout)
     ),
@@ -63,8 +65,8 @@ def test_a_model_that_is_taken(name):
 @pytest.mark.parametrize(
     ("name", "how", "why"),
     [
-        ("lstm", {"way": "traces"}, "flows through the memory alone, as no LSTMCell's"),
-        ("lstm_1997-full", {"update": "step"}, "flows through the memory alone, as no LSTM1997Cell's"),
+        ("lstm", {"way": "traces"}, "flows through the memory alone; that of this LSTMCell does not"),
+        ("lstm_1997-full", {"update": "step"}, "flows through the memory alone; that of this LSTM1997Cell does not"),
         ("lstm_1997", {"way": "back", "update": "step"}, "update=step wants way=traces"),
     ],
 )
@@ -117,6 +119,6 @@ def test_vectors_and_symbols_at_once():
 def test_no_run_and_no_sequence():
     runs = OnlineRuns([model_of("lstm")], "linear", PLAIN)
     (result,) = runs.train([sequences(4, 5, "linear", False).select(slice(0, 0))])
-    assert (len(result.losses), result.count) == (0, 0)
+    assert (len(result.losses), result.learned) == (0, 0)
     runs.remove(0)
     assert runs.train([]) == []

@@ -21,7 +21,17 @@ _COMMON = ("lanes.h", "updates.h", "problem.h", "threads.h")
 #: Program -> its files, the one to compile last: cells over batches of sequences, and on-line learning.
 _SOURCES = {
     "kernel": (*_COMMON, "products.h", "weights.h", "kernel.cpp"),
-    "online": (*_COMMON, "online_problem.h", "online_products.h", "online_data.h", "online_outputs.h", "online.cpp"),
+    "online": (
+        *_COMMON,
+        "online_problem.h",
+        "online_products.h",
+        "online_data.h",
+        "online_outputs.h",
+        "online_net.h",
+        "online_back.h",
+        "online_traces.h",
+        "online.cpp",
+    ),
 }
 _FLAGS = (
     "-std=c++17",

@@ -56,7 +56,7 @@ class Learned(NamedTuple):
     """The outputs as the model gives them, before the output unit: [N, O], or [N, L, O], nan where no target counts."""
     losses: Tensor
     """The loss of each sequence as a batch of one, [N]."""
-    count: int
+    learned: int
     """How many sequences were learned: fewer than N if the loss of the next one was not finite, and the run ended."""
     loss: Loss
     """Which output units there are."""
@@ -198,7 +198,7 @@ class OnlineRuns:
     def _parted(self, run: int, weights: Tensor) -> list[Tensor]:
         """Return numbers of the kernel [W] as the parameters of a model have them."""
         parameters = list(self._models[run].parameters())
-        parts = weights[self._shape.places].split([parameter.numel() for parameter in parameters])
+        parts = torch.split(weights[self._shape.places], [parameter.numel() for parameter in parameters])
         return [part.view_as(parameter) for part, parameter in zip(parts, parameters, strict=True)]
 
     @torch.no_grad()
@@ -221,10 +221,8 @@ def _with_traces(cell: Any, pointwise: str, reads: str, way: Way, update: str) -
     if update == "step" and way == "back":
         raise ValueError("update=step wants way=traces: the weights change while errors would flow back")
     if way == "traces" and not can:
-        name = type(cell).__name__
-        raise ValueError(
-            f"way=traces and update=step want an error that flows through the memory alone, as no {name}'s"
-        )
+        wanted = "an error that flows through the memory alone"
+        raise ValueError(f"way=traces and update=step want {wanted}; that of this {type(cell).__name__} does not")
     return way == "traces"
 
 

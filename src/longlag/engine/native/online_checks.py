@@ -30,10 +30,12 @@ def _of_model(model: Any) -> str | None:
         return f"one layer, not {len(model.cells)}"
     if (why := unfit(model.cells[0])) is not None:
         return f"{', '.join(kind.__name__ for kind in KERNEL_CELLS)}; {why}"
-    if type(model.readout) is not nn.Linear or (change := modification(model, linears=False)) is not None:
-        return f"a model without changes; {change if type(model.readout) is nn.Linear else 'its readout is replaced'}"
+    if (change := modification(model, linears=False)) is not None:
+        return f"a model without changes; {change}"
     if any(parametrize.is_parametrized(module) for module in model.modules()):
         return "weights that are parameters, and this model computes some of them"
+    if type(model.readout) is not nn.Linear:
+        return f"a readout that is an nn.Linear, not a {type(model.readout).__name__}"
     named = dict(model.named_parameters(remove_duplicate=False))
     if len({id(parameter) for parameter in named.values()}) < len(named):
         return "parameters that stand at one place each, and this model shares some"

@@ -75,7 +75,7 @@ def _numbered(cell: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             start += parameter.numel()
         pack = packed(numbered)
     H, weights, biases = pack.hidden, pack.weights.long(), pack.biases.long()
-    of_h, *of_gates = weights[:, : (1 + pack.read) * H].split(H, dim=1)
+    of_h, *of_gates = torch.split(weights[:, : (1 + pack.read) * H], H, dim=1)
     of_x = weights[:, (1 + pack.read) * H :]
     if not of_h.any():
         of_h = of_h[:, :0]

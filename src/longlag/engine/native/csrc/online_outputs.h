@@ -2,6 +2,7 @@
 #pragma once
 
 #include "online_data.h"
+#include "online_products.h"
 
 #include <cmath>
 

@@ -30,8 +30,8 @@ struct Share {
   }
 };
 
-// Do count pieces of work on the threads of a problem, this one included; return 0, or 1 if there is no memory. PyTorch's own
-// threads are used if they can be: after each of its operations they wait in a loop, and would take cores from others.
+// Do count pieces of work on the threads of a problem, this one included; return 0, or 1 if there is no memory. PyTorch's
+// own threads are used if they can be: after each of its operations they wait in a loop, and would take cores from others.
 template <class Any, class Work>
 int parallel_for(const Any& p, Int count, const Work& work) {
   Share<Work> share(work, count);
