@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from longlag.engine.kernel_cells import KERNEL_CELLS, unfit
@@ -64,7 +64,7 @@ def check_batch(sizes: Sizes, batch: Sequences) -> None:
     if lengths.shape != (N,) or (N and not 1 <= lengths.min() <= lengths.max() <= L):
         raise ValueError(f"lengths must be [N={N}], from 1 to L={L}")
     valid = torch.arange(L) < lengths[:, None]
-    if symbols and bool(((inputs < 0) | (inputs >= sizes.inputs))[valid].any()):
+    if symbols and _outside(inputs, sizes.inputs, valid):
         raise ValueError(f"symbols must be from 0 to {sizes.inputs - 1}")
     if sizes.every:
         mask = batch.mask
@@ -74,5 +74,11 @@ def check_batch(sizes: Sizes, batch: Sequences) -> None:
             raise ValueError("the cross-entropy is a mean, and a sequence has no step that counts")
         if softmax:
             targets = targets[mask]
-    if softmax and bool(((targets < 0) | (targets >= sizes.outputs)).any()):
+    if softmax and _outside(targets, sizes.outputs):
         raise ValueError(f"classes must be from 0 to {sizes.outputs - 1}")
+
+
+def _outside(whole: Tensor, count: int, where: Tensor | None = None) -> bool:
+    """Return whether a whole number is not from 0 to ``count`` − 1, at the places that matter."""
+    whole = whole.to(torch.int64) if where is None else whole.to(torch.int64)[where]
+    return bool(((whole < 0) | (whole >= count)).any())
