@@ -57,7 +57,7 @@ class Learned(NamedTuple):
     losses: Tensor
     """The loss of each sequence as a batch of one, [N]."""
     learned: int
-    """How many sequences were learned: fewer than N if the loss of the next one was not finite, and the run ended there,
+    """How many sequences were learned: fewer than N if the loss of the next one was not finite; the run ended there,
     with the weights that it had."""
     loss: Loss
     """Which output units there are."""
