@@ -7,7 +7,10 @@ import torch
 from native_cells import CELLS
 from online_runs import BUSY, PLAIN, flat, loop_of_steps, model_of, off, plain_loop, sequences, trained
 
+from longlag.cells import LSTM1997Cell
+from longlag.engine.native.build import LEVELS, level
 from longlag.engine.native.online import Descent, OnlineRuns
+from longlag.model import SequenceModel
 
 LOSSES = ("linear", "logistic", "softmax")
 TRACED = [
@@ -58,9 +61,6 @@ def test_derivatives_carried_forward_give_the_plain_loop(name):
 
 
 def blocks_of_1997(biased):
-    from longlag.cells import LSTM1997Cell
-    from longlag.model import SequenceModel
-
     torch.manual_seed(0)
     cell = LSTM1997Cell(3, 6, block_size=3, biased=biased, weight_range=0.3)
     return SequenceModel(cell, 2, "last", engine="eager").double()
@@ -126,3 +126,10 @@ def test_two_calls_are_one():
     assert torch.equal(flat(model), at_once[0])
     assert torch.equal(torch.cat([first.losses, second.losses]), at_once[1])
     assert torch.equal(torch.cat([first.outputs, second.outputs]), torch.sigmoid(at_once[2]))
+
+
+@pytest.mark.parametrize("named", list(LEVELS)[list(LEVELS).index(level()) :])
+def test_every_level_of_instructions_gives_the_plain_loop(named, monkeypatch, forgotten):
+    monkeypatch.setenv("LONGLAG_NATIVE", named)
+    model = model_of("lstm_1997", "every")
+    assert_equals_the_loop(model, sequences(50, 20, "logistic", True), "logistic", PLAIN, way="traces")
