@@ -54,7 +54,8 @@ bool right(Int R, Int T, Int I, Int H, Int O, Online p) {
   for (Int k = 0; k < R; k++) {
     const Int count = drawn(4), steps = 1 + drawn(T), rows = p.every ? count * steps : count;
     Run run{};
-    run.count = count, run.steps = steps, run.rate = 0.01, run.momentum = 0.5, run.decay = 0.9, run.decays_by_update = k % 2;
+    run.count = count, run.steps = steps, run.rate = 0.01, run.momentum = 0.5, run.decay = 0.9;
+    run.decays_by_update = k % 2;
     run.weights = numbers(reals, p.weights).at, run.inertia = numbers(reals, p.weights).at;
     run.nets = numbers(reals, rows * O).at, run.losses = numbers(reals, count).at;
     run.x = numbers(reals, p.symbols ? 0 : count * steps * I).at;

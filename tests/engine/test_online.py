@@ -60,16 +60,17 @@ def test_derivatives_carried_forward_give_the_plain_loop(name):
     assert_equals_the_loop(model_of(name), sequences(50, 20, "logistic", False), "logistic", BUSY, way="traces")
 
 
-def blocks_of_1997(biased):
+def blocks_of_1997(biased, output_gate):
     torch.manual_seed(0)
-    cell = LSTM1997Cell(3, 6, block_size=3, biased=biased, weight_range=0.3)
+    cell = LSTM1997Cell(3, 6, block_size=3, output_gate=output_gate, biased=biased, weight_range=0.3)
     return SequenceModel(cell, 2, "last", engine="eager").double()
 
 
 @pytest.mark.parametrize("way", ["back", "traces"])
 @pytest.mark.parametrize("biased", ["none", "gates", "hidden"])
-def test_cells_of_a_block_share_its_gates_and_units_may_have_no_bias(biased, way):
-    model = blocks_of_1997(biased)
+@pytest.mark.parametrize("output_gate", [True, False])
+def test_cells_of_a_block_share_its_gates_and_units_may_have_no_bias(output_gate, biased, way):
+    model = blocks_of_1997(biased, output_gate)
     assert_equals_the_loop(model, sequences(50, 9, "logistic", False), "logistic", BUSY, way=way)
 
 

@@ -75,6 +75,13 @@ def test_a_way_that_a_cell_has_not(name, how, why):
         OnlineRuns([model_of(name)], "linear", PLAIN, **how)
 
 
+def test_a_loss_and_a_way_that_there_are_not():
+    with pytest.raises(ValueError, match="^loss must be one of linear, logistic, softmax; got 'l1'$"):
+        OnlineRuns([model_of("lstm")], "l1", PLAIN)
+    with pytest.raises(ValueError, match="^way must be one of auto, back, traces; got 'forth'$"):
+        OnlineRuns([model_of("lstm")], "linear", PLAIN, way="forth")
+
+
 def test_runs_of_different_kinds():
     models = [model_of("lstm"), model_of("gru")]
     with pytest.raises(ValueError, match="models of one kind"):

@@ -6,7 +6,7 @@ that it gives alone, whatever runs are beside it and however many threads there 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -99,6 +99,9 @@ class OnlineRuns:
     ) -> None:
         if not models:
             raise ValueError("there must be a model to train")
+        for name, value, known in (("loss", loss, get_args(Loss)), ("way", way, get_args(Way))):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
         self._kind = _kind(models[0])
         self._loss: Loss = loss
         self._models: list[Any] = []

@@ -15,8 +15,9 @@ class Sequences {
   Int index = 0;
 
   Sequences(const Online& p, Run* runs, Int count, const Shape& n)
-      : runs_(runs), count_(count), n_(n), every_(p.every), mean_(p.every && p.loss == SOFTMAX), longest_(longest(runs, count)), marks_(longest_ * LANES),
-        some_(longest_), padded_(LANES * STEPS * n.I), zeros_(n.symbols ? 0 : STEPS * n.I) {}
+      : runs_(runs), count_(count), n_(n), every_(p.every), mean_(p.every && p.loss == SOFTMAX),
+        longest_(longest(runs, count)), marks_(longest_ * LANES), some_(longest_),
+        padded_(n.symbols ? 0 : LANES * STEPS * n.I), zeros_(n.symbols ? 0 : STEPS * n.I) {}
 
   Int most() const { return longest_; }
   Mask counted(Int t) const { return marks()[t]; }

@@ -10,13 +10,13 @@ class Net {
   const Online& p;
   const Shape& n;
   Run* const runs;
-  const Int count;                   // of the runs
+  const Int count;                     // of the runs
   Sequences now;
   Outputs outputs;
-  const Int kept_steps;              // the steps whose reads are there at once
+  const Int kept_steps;                // so many steps have their inputs at once
   Scratch weights, inertia, gradient;  // [W]
-  Scratch memory, hidden;            // [H]
-  Scratch error;                     // [N]: the gradients of the pre-activations of a step
+  Scratch memory, hidden;              // [H]
+  Scratch error;                       // [N]: the gradients of the pre-activations of a step
 
   Net(const Online& p, const Shape& n, Int first)
       : p(p), n(n), runs(p.run + first), count(std::min<Int>(LANES, p.runs - first)), now(p, runs, count, n),

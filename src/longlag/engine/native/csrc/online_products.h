@@ -70,8 +70,10 @@ void outer_product(Vec* to, Int stride, const Vec* const* m, Int from, Int count
 }
 
 template <int TOGETHER>
-void outer_products(Vec* to, Int rows, Int stride, const Vec* const* m, Int from, Int count, const Vec* d, Int d_stride) {
-  for (; rows >= 2; rows -= 2, to += 2 * stride, d += 2) outer_product<2, TOGETHER>(to, stride, m, from, count, d, d_stride);
+void outer_products(
+    Vec* to, Int rows, Int stride, const Vec* const* m, Int from, Int count, const Vec* d, Int d_stride) {
+  for (; rows >= 2; rows -= 2, to += 2 * stride, d += 2)
+    outer_product<2, TOGETHER>(to, stride, m, from, count, d, d_stride);
   if (rows) outer_product<1, TOGETHER>(to, stride, m, from, count, d, d_stride);
 }
 
@@ -95,8 +97,10 @@ class Pending {
     if (!n.symbols || to <= n.x) return;
     for (Int s = 0; s < count_; s++)
       for (Int row = 0; row < rows; row++)
-        for (int lane = 0; lane < LANES; lane++)
-          reinterpret_cast<Real*>(sums + row * stride + n.x - from + symbols_[s][lane])[lane] += d[s * rows_ + row][lane];
+        for (int lane = 0; lane < LANES; lane++) {
+          Vec* column = sums + row * stride + n.x - from + symbols_[s][lane];
+          reinterpret_cast<Real*>(column)[lane] += d[s * rows_ + row][lane];
+        }
   }
   void clear() { count_ = 0; }
 
