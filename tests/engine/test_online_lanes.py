@@ -68,6 +68,16 @@ def test_a_run_gives_the_bits_that_it_gives_alone(kind, dtype):
     assert_same_bits(together(runs, range(19, -1, -1)), alone[::-1])
 
 
+@pytest.mark.parametrize("at", [0, 4, 9])
+def test_a_run_whose_inputs_are_symbols_gives_the_bits_that_it_gives_alone(at):
+    runs = population(KINDS[at], 11)
+    draws = torch.Generator().manual_seed(0)
+    runs[1][:] = [
+        batch._replace(inputs=torch.randint(INPUTS, batch.inputs.shape[:2], generator=draws)) for batch in runs[1]
+    ]
+    assert_same_bits(together(runs, range(11)), [together(runs, [k])[0] for k in range(11)])
+
+
 @pytest.mark.parametrize("whose", ["PyTorch's", "its own"])
 def test_the_number_of_threads_changes_no_bit(whose, threads, monkeypatch):
     if whose == "its own":

@@ -76,9 +76,9 @@ def test_a_way_that_a_cell_has_not(name, how, why):
 
 
 def test_a_loss_and_a_way_that_there_are_not():
-    with pytest.raises(ValueError, match="^loss must be one of linear, logistic, softmax; got 'l1'$"):
+    with pytest.raises(ValueError, match=r"^loss must be one of linear, logistic, softmax; got 'l1'$"):
         OnlineRuns([model_of("lstm")], "l1", PLAIN)
-    with pytest.raises(ValueError, match="^way must be one of auto, back, traces; got 'forth'$"):
+    with pytest.raises(ValueError, match=r"^way must be one of auto, back, traces; got 'forth'$"):
         OnlineRuns([model_of("lstm")], "linear", PLAIN, way="forth")
 
 
