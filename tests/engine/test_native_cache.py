@@ -27,9 +27,15 @@ def test_a_library_is_built_once(place, forgotten):
     assert len(place.kept) == 1
 
 
-def test_each_update_type_level_and_source_has_a_library_of_its_own(place, forgotten, monkeypatch, tmp_path):
+def test_every_source_is_one_of_a_program():
+    every = {path.name for pattern in ("*.h", "*.cpp") for path in module._HERE.glob(pattern)}
+    assert set().union(*module._SOURCES.values()) == every
+
+
+@pytest.mark.parametrize("program", module._SOURCES)
+def test_each_update_type_level_and_source_has_a_library_of_its_own(place, forgotten, monkeypatch, tmp_path, program):
     names = []
-    every = [path.name for pattern in ("*.h", "*.cpp") for path in module._HERE.glob(pattern)]
+    every = module._SOURCES[program]
     for update, dtype, level, source in [
         ("Rnn", torch.float32, "", ""),
         ("Irnn", torch.float32, "", ""),
@@ -44,7 +50,7 @@ def test_each_update_type_level_and_source_has_a_library_of_its_own(place, forgo
             with (sources / source).open("a") as file:
                 file.write("// changed\n")
         monkeypatch.setattr(module, "_HERE", sources)
-        library(update, dtype)
+        library(update, dtype, program)
         names.append(set(place.kept))
     same = 1 if Native().level == "plain" else 0
     assert [len(kept) for kept in names] == [1, 2, 3, *(4 - same + k for k in range(1 + len(every)))]

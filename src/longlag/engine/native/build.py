@@ -17,7 +17,22 @@ import torch
 from longlag.engine.native.cache import keep, kept_library
 
 _HERE = Path(__file__).parent / "csrc"
-_SOURCES = ("lanes.h", "updates.h", "problem.h", "products.h", "threads.h", "weights.h", "kernel.cpp")
+_COMMON = ("lanes.h", "updates.h", "problem.h", "threads.h")
+#: Program -> its files, the one to compile last: cells over batches of sequences, and on-line learning.
+_SOURCES = {
+    "kernel": (*_COMMON, "products.h", "weights.h", "kernel.cpp"),
+    "online": (
+        *_COMMON,
+        "online_problem.h",
+        "online_products.h",
+        "online_data.h",
+        "online_outputs.h",
+        "online_net.h",
+        "online_back.h",
+        "online_traces.h",
+        "online.cpp",
+    ),
+}
 _FLAGS = (
     "-std=c++17",
     "-O3",
@@ -76,25 +91,30 @@ def compiler() -> tuple[str, ...]:
     raise NoLibraryError(f"the native engine is built by {wanted} and there is none here")
 
 
-def library(update: str, dtype: torch.dtype) -> ctypes.CDLL:
+def library(update: str, dtype: torch.dtype, program: str = "kernel") -> ctypes.CDLL:
     """Return the kernel for one pointwise update and type of number; build it, in a few seconds, if it is not there.
+
+    Args:
+        update: the name of the pointwise update.
+        dtype: the type of the numbers.
+        program: ``kernel``, which runs cells over batches, or ``online``, which trains them on-line.
 
     Raises:
         NoLibraryError: it cannot be built or loaded.
 
     """
-    kernel = _kernel(update, dtype)
+    kernel = _kernel(update, dtype, program)
     if isinstance(kernel, str):
         raise NoLibraryError(kernel)
     return kernel
 
 
 @functools.cache
-def _kernel(update: str, dtype: torch.dtype) -> ctypes.CDLL | str:
+def _kernel(update: str, dtype: torch.dtype, program: str) -> ctypes.CDLL | str:
     """Return the kernel, or why there is none: both are remembered, so that a compiler that fails runs once."""
     flags = (*_FLAGS, *LEVELS[level()], f"-DREAL_BITS={_BITS[dtype]}", f"-DCELL={update}")
     digest = hashlib.sha256(" ".join(flags).encode())
-    for name in _SOURCES:
+    for name in _SOURCES[program]:
         digest.update((_HERE / name).read_bytes())
     # Several kinds of machines may share the folder
     digest.update(os.uname().machine.encode() + os.uname().sysname.encode())
@@ -103,7 +123,7 @@ def _kernel(update: str, dtype: torch.dtype) -> ctypes.CDLL | str:
         return loaded
     try:
         with tempfile.TemporaryDirectory(prefix="longlag-") as elsewhere:  # a loaded library needs no file
-            made = _built(Path(elsewhere) / name, flags)
+            made = _built(Path(elsewhere) / name, flags, program)
             if keep(made) and (loaded := kept_library(name)) is not None:
                 return loaded
             return ctypes.CDLL(str(made))
@@ -113,14 +133,14 @@ def _kernel(update: str, dtype: torch.dtype) -> ctypes.CDLL | str:
         return f"the native engine cannot be built and loaded: {error}"
 
 
-def _built(path: Path, flags: tuple[str, ...]) -> Path:
-    """Build a library.
+def _built(path: Path, flags: tuple[str, ...], program: str = "kernel") -> Path:
+    """Build the library of a program.
 
     Raises:
         NoLibraryError: the compiler fails.
 
     """
-    command = [*compiler(), *flags, str(_HERE / "kernel.cpp"), "-o", str(path)]
+    command = [*compiler(), *flags, str(_HERE / _SOURCES[program][-1]), "-o", str(path)]
     try:
         result = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False

@@ -30,10 +30,10 @@ struct Share {
   }
 };
 
-// Do count pieces of work on the threads of p, this one included; return 0, or 1 if there is no memory. PyTorch's own
-// threads are used if they can be: after each of its operations they wait in a loop, and would take cores from others.
-template <class Work>
-int parallel_for(const Problem& p, Int count, const Work& work) {
+// Do count pieces of work on the threads of a problem, this one included; return 0, or 1 if there is no memory. PyTorch's
+// own threads are used if they can be: after each of its operations they wait in a loop, and would take cores from others.
+template <class Arguments, class Work>
+int parallel_for(const Arguments& p, Int count, const Work& work) {
   Share<Work> share(work, count);
   const Int threads = std::min(p.threads, count);
   if (threads > 1 && p.parallel) {

@@ -44,7 +44,8 @@ struct Lstm : Update {
 struct PeepholeLstm : Update {
   static constexpr int GATES = 4, OF_H = 4, SAVED = 6, PEEPHOLES = 3;  // i f g o; peepholes of i f o
 
-  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Real* p) {
+  template <class Weight>  // one number for all lanes, or a number for each
+  static inline Vec forward(const Vec* a, Vec& c, Vec* s, const Weight* p) {
     const Vec i = sigmoid(a[0] + p[0] * c), f = sigmoid(a[1] + p[1] * c), g = tanh(a[2]);
     c = f * c + i * g;
     const Vec o = sigmoid(a[3] + p[2] * c), squashed = tanh(c);
@@ -52,7 +53,8 @@ struct PeepholeLstm : Update {
     return o * squashed;
   }
 
-  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Real* p, Vec* dp) {
+  template <class Weight>
+  static inline Vec backward(const Vec* s, Vec c_before, Vec& dh, Vec& dc, Vec* a, const Weight* p, Vec* dp) {
     const Vec i = s[1], f = s[2], g = s[3], o = s[4], squashed = s[5];
     a[3] = dh * squashed * o * (1 - o);
     dc += dh * o * (1 - squashed * squashed) + a[3] * p[2];
