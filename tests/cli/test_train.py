@@ -10,6 +10,7 @@ import yaml
 from printed import runs, table
 from processes import started, wait_for_checkpoint
 
+from longlag.cli.train import _ends_as_interrupts
 from longlag.runs import read_study
 from longlag.runs.provenance import processor
 from longlag.settings.build import build_model, build_task
@@ -280,3 +281,15 @@ def test_the_engine_that_was_named_is_the_one_that_ran(longlag, tiny):
     assert longlag("train", *tiny, "engine=eager").code == 0
     (run,) = runs()
     assert (run.status.engine, run.status.engine_level) == ("eager", None)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whatever_becomes_of_a_signal_the_command_ends_as_interrupted(number):
+    """A signal in the middle of an import can come out of the import as another exception."""
+    with pytest.raises(KeyboardInterrupt), _ends_as_interrupts():
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            raise RecursionError from None
+    with pytest.raises(RecursionError), _ends_as_interrupts():
+        raise RecursionError

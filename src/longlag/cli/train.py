@@ -173,10 +173,15 @@ def _why(record: "RunRecord | None") -> str:
 def _ends_as_interrupts() -> Iterator[None]:
     """While the context lasts, SIGTERM and SIGHUP between two jobs end the command as SIGINT does.
 
-    A command that ignores one of these, as under nohup, goes on ignoring the signal.
+    A command that ignores one of these, as under nohup, goes on ignoring the signal. Any other exception that follows a
+    signal ends the command as interrupted too: a signal in the middle of an import turns into whatever the import makes
+    of it.
     """
+    asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
         if number == signal.SIGHUP:
             leave_closed_terminal()
         raise KeyboardInterrupt
@@ -184,12 +189,16 @@ def _ends_as_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in heard:
         signal.signal(number, interrupt)
     try:
         yield
+    except (Exception, SystemExit) as error:
+        if asked:
+            raise KeyboardInterrupt from error
+        raise
     finally:
         for number in heard:
             signal.signal(number, before[number])
