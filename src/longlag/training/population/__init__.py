@@ -1,0 +1,1 @@
+"""Training of a population: several runs as one batch."""
