@@ -66,7 +66,8 @@ class Rehearsal:
         if setting not in self._built:
             parts = job.build()
             precision = job.settings["trainer"].get("precision")
-            refused = refusal(parts.model.cells[0], precision) if self._join else None
+            asked = self._join and why_alone(job.values, None) is None
+            refused = refusal(parts.model.cells[0], precision) if asked else None
             self._built[setting] = _Built(parts.trainer.num_devices, TaskShape.of(parts.plan.task), refused)
             self._trainers.add(json.dumps(job.settings["trainer"], sort_keys=True, default=str))
             if self._keep and parts.trainer.num_devices == 1 and len(self._kept) < _MOST_KEPT:

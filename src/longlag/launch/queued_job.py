@@ -6,8 +6,9 @@ from hydra.core.utils import env_override
 from rich.console import Console
 
 from longlag.errors import RequestError
+from longlag.jobs.alone import run_alone
 from longlag.jobs.job import Job
-from longlag.jobs.messages import Order
+from longlag.jobs.messages import OrderedJob
 from longlag.terminal import print_line
 
 
@@ -22,6 +23,8 @@ class QueuedJob:
         place: its place in the grid, for its line.
         processes: the number of processes that it wants on each machine.
         environment: variables that are set while it runs.
+        kind: what it shares with the jobs that may train in one population with it; empty if it trains alone.
+        fail_fast: whether the grid stops if it fails.
 
     """
 
@@ -31,6 +34,8 @@ class QueuedJob:
     place: str
     processes: int
     environment: dict[str, str]
+    kind: str = ""
+    fail_fast: bool = False
 
     @property
     def name(self) -> str:
@@ -46,12 +51,16 @@ class QueuedJob:
         """
         try:
             with env_override(self.environment):
-                return self.job.run(console, self.place).state
+                return run_alone(self.job, console, self.place).state
         except RequestError as error:
-            print_line(console, f"{self.place}longlag: {error}")
-            return "refused"
+            return self.refused(console, error)
 
-    def order(self) -> Order:
+    def refused(self, console: Console, error: RequestError) -> str:
+        """Print why the job was a wrong request, and return its state."""
+        print_line(console, f"{self.place}longlag: {error}")
+        return "refused"
+
+    def order(self) -> OrderedJob:
         """Return the job as a worker of this machine takes it."""
         job = self.job
-        return Order(job.settings, str(job.folder.path), job.fresh, self.place, self.processes, self.environment)
+        return OrderedJob(job.settings, str(job.folder.path), job.fresh, self.place)

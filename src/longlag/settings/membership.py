@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 
 import torch
 from lightning import Trainer
-from torch.optim import LBFGS, Optimizer, SparseAdam
+from torch.optim import LBFGS, SparseAdam
 
 from longlag.engine import Native
 from longlag.settings.names import by_public_names
@@ -136,7 +136,7 @@ def _reasons_of_trainer(trainer: Mapping[str, Any]) -> Iterator[str]:
 
 def _reasons_of_optimizer(optimizer: Mapping[str, Any]) -> Iterator[str]:
     cls = import_target(optimizer["_target_"])
-    if getattr(torch.optim, getattr(cls, "__name__", ""), None) is not cls or not issubclass(cls, Optimizer):
+    if cls not in vars(torch.optim).values():
         yield "optimizer is a class of your own"
     elif cls in (LBFGS, SparseAdam):
         yield f"optimizer: {cls.__name__} takes steps of its own kind"
