@@ -11,7 +11,7 @@ from processes import started
 
 pytestmark = pytest.mark.cluster
 
-RUN = ("-m", "hydra/launcher=ray", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4")
+RUN = ("-m", "hydra/launcher=ray", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4", "population=1")
 SHORT = (*RUN, "trainer.max_steps=6", "trainer.val_check_interval=2")
 #: Some ten seconds of training, and the same every time.
 LONG = (*RUN, "trainer.max_steps=1500", "trainer.val_check_interval=50", "stop_when_solved=false", "seed=0,1")

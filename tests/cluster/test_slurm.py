@@ -22,7 +22,7 @@ from longlag.settings.names import folder_name
 pytestmark = pytest.mark.cluster
 
 #: A job takes some ten seconds to import what it needs; these runs then take a fraction of one.
-RUN = ("-m", "hydra/launcher=slurm", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4")
+RUN = ("-m", "hydra/launcher=slurm", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4", "population=1")
 SHORT = (*RUN, "trainer.max_steps=6", "trainer.val_check_interval=2")
 #: Some ten seconds of training, and the same every time.
 LONG = (*RUN, "trainer.max_steps=1500", "trainer.val_check_interval=50", "stop_when_solved=false", "seed=0,1")

@@ -145,13 +145,25 @@ class ClusterLauncher(GridLauncher):
         from longlag.launch.batch import Batch
         from longlag.launch.populations import assignments
 
-        batch = Batch(Console(stderr=True), self.context, self.function)
+        batch, lines = Batch(Console(stderr=True), self.context, self.function), list[str]()
         how_many = partial(self.populations, self.config.hydra.launcher)
-        formed = assignments(batch.take, configs, count, how_many, batch.say)
+        formed = assignments(batch.take, configs, count, how_many, lines.append)
         ready = [assignment for assignment in formed if assignment is not None]
         if ready and not batch.failed_fast:
+            self.check()
+            for line in lines:
+                batch.say(line)
             self.send(batch, ready)
         return batch.returns
+
+    def check(self) -> None:
+        """Check that the jobs can be sent away.
+
+        Raises:
+            RequestError: they cannot.
+
+        """
+        return
 
     @staticmethod
     def populations(launcher: DictConfig, jobs: int, at_once: int) -> int:
@@ -229,6 +241,12 @@ class SlurmLauncher(ClusterLauncher):
             **{f"slurm_{key}": value for key, value in of_slurm.items()},
         }
         self.parameters = {key: value for key, value in every.items() if value is not None}
+
+    def check(self) -> None:
+        """Check that SLURM is installed."""
+        from longlag.launch.slurm import check_installed
+
+        check_installed()
 
     def send(self, batch: "Batch", ready: "list[Assignment]") -> None:
         """Submit the jobs of a batch, and wait until all have ended."""

@@ -68,17 +68,20 @@ def print_forecast(
     """
     console = stdout_console()
     results = forecasts(jobs)
+    formed = ""
     if how_many is None:
         _print_jobs(results, console)
     else:
-        _print_processes(results, memberships, how_many, at_once, console)
+        formed = _print_processes(results, memberships, how_many, at_once, console)
     _print_settings(results, console)
     counts = Counter(one.action for one in results)
-    parts = [f"{counts[action]} to {action}" for action in ("run", "resume", "skip") if counts[action]]
-    parts += [f"{counts['held']} that another process is at"] if counts["held"] else []
+    summed = [f"{counts[action]} to {action}" for action in ("run", "resume", "skip") if counts[action]]
+    summed += [f"{counts['held']} that another process is at"] if counts["held"] else []
     ahead = [one.seconds for one in results if one.ahead]
     known = [seconds for seconds in ahead if seconds is not None]
-    print_line(console, f"\n{len(results)} job{'s' * (len(results) != 1)}: {', '.join(parts)}")
+    print_line(console, f"\n{len(results)} job{'s' * (len(results) != 1)}: {', '.join(summed)}")
+    if formed:
+        print_line(console, formed)
     if ahead:
         untold = f", and {len(ahead) - len(known)} that no run tells of" if len(known) < len(ahead) else ""
         total = _estimate(sum(known)) if known else "no run tells how long"
@@ -94,8 +97,13 @@ def _print_jobs(results: Iterable[Forecast], console: Console) -> None:
 
 def _print_processes(
     results: Sequence[Forecast], memberships: Sequence[Membership], how_many: HowMany, at_once: int, console: Console
-) -> None:
-    """Print the jobs by how they train, each under a heading: in which population, or why alone."""
+) -> str:
+    """Print the jobs by how they train, each under a heading: in which population, or why alone.
+
+    Returns:
+        The line about the populations; empty if there is none.
+
+    """
     _print_jobs((one for one in results if not one.ahead), console)
     ahead = [(one, membership) for one, membership in zip(results, memberships, strict=True) if one.ahead]
     shares = divided([membership.kind for _, membership in ahead], how_many, at_once)
@@ -103,16 +111,16 @@ def _print_processes(
     for share in shares:
         first, membership = ahead[share[0]]
         if len(share) > 1:
-            heading = f"in a population of {len(share)}, {population_title(first.job)}:"
-            print_line(console, heading)
+            print_line(console, f"in a population of {len(share)}, {population_title(first.job)}:")
             _print_jobs((ahead[k][0] for k in share), console)
         else:
-            groups.setdefault(membership.alone or "no other job that could join it", []).append(first)
+            shared_out = sum(other.kind == membership.kind for _, other in ahead) > 1
+            why = membership.alone or ("one to each process" if shared_out else "no other job could join it")
+            groups.setdefault(why, []).append(first)
     for why, alone in groups.items():
         print_line(console, f"alone: {why}:")
         _print_jobs(alone, console)
-    if line := summary([[ahead[k][0].job.settings for k in share] for share in shares]):
-        print_line(console, f"\n{line}")
+    return summary([[ahead[k][0].job.settings for k in share] for share in shares])
 
 
 def _print_settings(results: Sequence[Forecast], console: Console) -> None:

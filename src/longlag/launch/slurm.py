@@ -29,6 +29,17 @@ _OF_SEVERAL = {"slurm_srun_args": ["--kill-on-bad-exit=1"]}  # else a node would
 _WARNINGS = (signal.SIGTERM, signal.SIGUSR2)  # SIGTERM: preempted or cancelled; SIGUSR2: little time is left
 
 
+def check_installed() -> None:
+    """Check that SLURM is installed.
+
+    Raises:
+        RequestError: it is not.
+
+    """
+    if shutil.which("srun") is None:
+        raise RequestError("hydra/launcher=slurm: no SLURM is here; hydra/launcher=local runs a grid on this machine")
+
+
 def submit(batch: Batch, ready: list[Assignment], folder: str, parameters: dict[str, Any], max_requeues: int) -> None:
     """Submit the jobs and populations of a batch as one array, or one for each number of nodes, and wait for all.
 
@@ -40,12 +51,10 @@ def submit(batch: Batch, ready: list[Assignment], folder: str, parameters: dict[
         max_requeues: the most times that a job may queue up again when its time is over.
 
     Raises:
-        RequestError: SLURM is not installed, or refuses the jobs.
+        RequestError: SLURM refuses the jobs.
         SystemExit: a job failed, and ``fail_fast`` is set.
 
     """
-    if shutil.which("srun") is None:
-        raise RequestError("hydra/launcher=slurm: no SLURM is here; hydra/launcher=local runs a grid on this machine")
     waiting: dict[submitit.Job[States], Assignment] = {}
     for nodes, alike in _by_nodes(ready).items():
         try:
