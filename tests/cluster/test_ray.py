@@ -59,6 +59,14 @@ def test_a_grid_runs_and_what_has_run_is_not_run_again(tmp_path):
     assert of_ray(tmp_path) == []
 
 
+def test_a_population_is_one_task(tmp_path):
+    code, _, err = run(tmp_path, *SHORT, "population=auto", "seed=0,1,2")
+    assert code == 0, err
+    assert "3 runs as one population: lstm delayed_xor T=8\n" in err
+    assert err.count("not solved in 6 steps") == 3
+    assert states(tmp_path / "outputs/grid") == ["done"] * 3
+
+
 def test_a_run_on_two_devices_is_one_task(tmp_path):
     code, _, err = run(tmp_path, *SHORT, "trainer=ddp_cpu", "hydra.launcher.remote.num_cpus=2")
     assert code == 0, err

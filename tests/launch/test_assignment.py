@@ -59,6 +59,19 @@ def test_a_population_returns_the_state_of_each_member(tmp_path):
     assert said.count("ran already") == 3
 
 
+def test_what_goes_on_after_a_cut_sets_aside_only_what_it_had_not_begun(tmp_path):
+    before = assigned(tmp_path, seeds=(0, 1))
+    run(before)
+    queued = tuple(
+        replace(one, job=replace(one.job, fresh=True), since="9999") if one.number == 11 else
+        replace(one, job=replace(one.job, fresh=True)) for one in before.jobs
+    )  # fmt: skip
+    states, said = run(Assignment(queued, at_once=2).resumed())
+    assert states == {10: "done", 11: "done"}
+    assert said.count("ran already") == 1
+    assert said.count("[2/3] lstm delayed_xor T=8 b=1 seed=1: the run before is now ") == 1
+
+
 def test_a_job_alone_returns_its_own(tmp_path):
     assignment = assigned(tmp_path, seeds=(0,))
     assert assignment.alone

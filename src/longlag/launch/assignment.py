@@ -61,9 +61,8 @@ class Assignment:
         return Order(jobs, first.processes, first.environment, self.at_once, first.fail_fast)
 
     def resumed(self) -> "Assignment":
-        """Return it as it goes on with what it has begun: no run is set aside again."""
-        jobs = (replace(queued, job=replace(queued.job, fresh=False)) for queued in self.jobs)
-        return replace(self, jobs=tuple(jobs))
+        """Return it as it goes on with what it has begun: a run that it has begun is not set aside again."""
+        return replace(self, jobs=tuple(queued.resumed() for queued in self.jobs))
 
     def run_members(
         self,

@@ -1,6 +1,6 @@
 """A job of a grid on its way to the process that runs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from hydra.core.utils import env_override
 from rich.console import Console
@@ -9,6 +9,8 @@ from longlag.errors import RequestError
 from longlag.jobs.alone import run_alone
 from longlag.jobs.job import Job
 from longlag.jobs.messages import OrderedJob
+from longlag.runs import DamagedRunError
+from longlag.runs.status import now
 from longlag.terminal import print_line
 
 
@@ -25,6 +27,7 @@ class QueuedJob:
         environment: variables that are set while it runs.
         kind: what it shares with the jobs that may train in one population with it; empty if it trains alone.
         fail_fast: whether the grid stops if it fails.
+        since: the time at which it was queued.
 
     """
 
@@ -36,6 +39,7 @@ class QueuedJob:
     environment: dict[str, str]
     kind: str = ""
     fail_fast: bool = False
+    since: str = field(default_factory=now)
 
     @property
     def name(self) -> str:
@@ -59,6 +63,15 @@ class QueuedJob:
         """Print why the job was a wrong request, and return its state."""
         print_line(console, f"{self.place}longlag: {error}")
         return "refused"
+
+    def resumed(self) -> "QueuedJob":
+        """Return it as it goes on where a process that has begun it was cut: its run is not set aside again."""
+        try:
+            status = self.job.folder.read_status()
+        except DamagedRunError:
+            return self
+        begun = status is not None and status.started >= self.since
+        return replace(self, job=replace(self.job, fresh=False)) if begun else self
 
     def order(self) -> OrderedJob:
         """Return the job as a worker of this machine takes it."""
