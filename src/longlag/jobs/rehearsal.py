@@ -66,7 +66,7 @@ class Rehearsal:
         if setting not in self._built:
             parts = job.build()
             precision = job.settings["trainer"].get("precision")
-            asked = self._join and why_alone(job.values, None) is None
+            asked = self._join and job.settings["engine"] in ("auto", "native")  # else the answer is known
             refused = refusal(parts.model.cells[0], precision) if asked else None
             self._built[setting] = _Built(parts.trainer.num_devices, TaskShape.of(parts.plan.task), refused)
             self._trainers.add(json.dumps(job.settings["trainer"], sort_keys=True, default=str))
