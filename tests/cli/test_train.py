@@ -41,7 +41,9 @@ def test_a_grid_has_a_folder_a_job_and_one_table(longlag, tiny):
     assert sorted(run.config["run"]["T"] for run in runs("outputs/grid")) == [6, 6, 8, 8]
     assert [row[2:5] for row in table(said)] == [["6", "1", "0"], ["6", "1", "1"], ["8", "1", "0"], ["8", "1", "1"]]
     assert "0 of 2" in said.out
-    assert [line[:5] for line in said.err.splitlines()] == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
+    first, *lines = said.err.splitlines()
+    assert first == "4 runs as 2 populations: T=6, 8"
+    assert sorted(line[:5] for line in lines) == ["[1/4]", "[2/4]", "[3/4]", "[4/4]"]
 
 
 def test_a_cell_without_a_forget_gate_is_run_once_in_a_grid_over_its_bias(longlag, tiny):

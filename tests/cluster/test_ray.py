@@ -11,7 +11,7 @@ from processes import started
 
 pytestmark = pytest.mark.cluster
 
-RUN = ("-m", "hydra/launcher=ray", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4")
+RUN = ("-m", "hydra/launcher=ray", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4", "population=1")
 SHORT = (*RUN, "trainer.max_steps=6", "trainer.val_check_interval=2")
 #: Some ten seconds of training, and the same every time.
 LONG = (*RUN, "trainer.max_steps=1500", "trainer.val_check_interval=50", "stop_when_solved=false", "seed=0,1")
@@ -57,6 +57,14 @@ def test_a_grid_runs_and_what_has_run_is_not_run_again(tmp_path):
     assert err.count("not solved in 6 steps") == 1
     assert out.count("delayed_xor") == 4
     assert of_ray(tmp_path) == []
+
+
+def test_a_population_is_one_task(tmp_path):
+    code, _, err = run(tmp_path, *SHORT, "population=auto", "seed=0,1,2")
+    assert code == 0, err
+    assert "3 runs as one population: lstm delayed_xor T=8\n" in err
+    assert err.count("not solved in 6 steps") == 3
+    assert states(tmp_path / "outputs/grid") == ["done"] * 3
 
 
 def test_a_run_on_two_devices_is_one_task(tmp_path):

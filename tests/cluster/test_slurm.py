@@ -22,7 +22,7 @@ from longlag.settings.names import folder_name
 pytestmark = pytest.mark.cluster
 
 #: A job takes some ten seconds to import what it needs; these runs then take a fraction of one.
-RUN = ("-m", "hydra/launcher=slurm", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4")
+RUN = ("-m", "hydra/launcher=slurm", "study=grid", "logger=csv", "task.T=8", "cell.hidden_size=4", "population=1")
 SHORT = (*RUN, "trainer.max_steps=6", "trainer.val_check_interval=2")
 #: Some ten seconds of training, and the same every time.
 LONG = (*RUN, "trainer.max_steps=1500", "trainer.val_check_interval=50", "stop_when_solved=false", "seed=0,1")
@@ -106,6 +106,18 @@ def test_a_grid_is_one_array_and_what_has_run_is_not_submitted_again(longlag, tm
     assert said.code == 0
     assert said.err.count("ran already: not solved") == 2
     assert "submitted to SLURM: one job" in said.err
+
+
+def test_a_population_is_one_job(longlag, tmp_path):
+    said = longlag("train", *SHORT, "population=auto", "seed=0,1,2")
+    assert said.code == 0, said.err
+    assert "3 runs as one population: lstm delayed_xor T=8\nsubmitted to SLURM: one job" in said.err
+    assert said.err.count("not solved in 6 steps") == 3
+    assert states(tmp_path / "outputs/grid") == {"0": "done", "1": "done", "2": "done"}
+    said = longlag("train", *SHORT, "population=2", "seed=range(7)", "study=pairs")
+    assert said.code == 0
+    assert "6 runs as 3 populations: lstm delayed_xor T=8; 1 alone" in said.err
+    assert "submitted to SLURM: 4 jobs" in said.err
 
 
 def test_what_slurm_does_not_take_is_a_wrong_request(longlag, tmp_path):

@@ -210,7 +210,7 @@ def test_a_signal_stops_a_grid_and_the_same_command_goes_on(longlag, tmp_path):
     """The run that is going on saves its step; those after it are not begun; a finished one is left alone."""
     arguments = (
         "train", "-m", "task.T=40", "cell.hidden_size=8", "trainer.max_steps=40", "trainer.val_check_interval=10",
-        "logger=csv", "seed=0,1,2",
+        "logger=csv", "seed=0,1,2", "population=1",
     )  # fmt: skip
     assert longlag(*arguments, "study=whole").code == 0
     for number, code in ((signal.SIGINT, 1), (signal.SIGTERM, 1)):

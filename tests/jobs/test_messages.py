@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -7,6 +8,8 @@ from longlag.jobs.messages import (
     Ended,
     Moved,
     Order,
+    OrderedJob,
+    Over,
     Printed,
     Raised,
     Ready,
@@ -21,7 +24,7 @@ from longlag.jobs.messages import (
 
 EVENTS = [
     Ready(), Moved(3, -1, None), Moved(3, 10, 0.5), Said("a line"), Printed("a π"), Ended("solved"), Refused("no"),
-    Raised("Traceback:\n  two lines"), Died("killed"),
+    Raised("Traceback:\n  two lines"), Died("killed"), Over(), Moved(3, 10, 0.5, member=7), Ended("done", member=7),
 ]  # fmt: skip
 
 
@@ -32,7 +35,8 @@ def test_an_event_is_one_line_and_comes_back_as_it_was(event):
 
 
 def test_an_order_is_one_line_and_comes_back_as_it_was():
-    order = Order({"cell": {"hidden_size": 3, "forget_bias": None}}, "/a folder", True, "[1/2] ", 2, {"A": "b\nc"})
+    one = OrderedJob({"cell": {"hidden_size": 3, "forget_bias": None}}, "/a folder", True, "[1/2] ")
+    order = Order([one, replace(one, place="[2/2] ")], 2, {"A": "b\nc"}, at_once=2, fail_fast=True)
     assert "\n" not in order_line(order)
     assert order_from_line(order_line(order)) == order
 

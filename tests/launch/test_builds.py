@@ -36,7 +36,7 @@ def test_a_run_is_built_once(longlag, tiny, counts):
 
 @pytest.mark.parametrize("grid", [("seed=0,1,2,3",), ("seed=0,1", "task.T=8,9")])
 def test_each_run_of_a_grid_is_built_once_and_all_are_composed_together(longlag, tiny, counts, grid):
-    assert longlag("train", "-m", *tiny, *grid).code == 0
+    assert longlag("train", "-m", *tiny, *grid, "population=1").code == 0
     assert len(runs()) == counts["models"] == counts["Trainers"] == 4
     assert counts["compositions"] == 3  # Hydra's look at its mode, the command, and the one set of choices
 

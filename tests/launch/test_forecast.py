@@ -34,7 +34,11 @@ def test_a_grid_says_what_would_run_go_on_and_be_skipped(longlag, tiny, tmp_path
     assert found[f"{name}0"] == ("skip", "(not solved)")
     assert found[f"{name}1"] == ("resume", "about 1 s  (interrupted)")
     assert found[f"{name}2"] == found[f"{name}3"] == ("run", "about 1 s")
-    assert said.out.endswith("4 jobs: 2 to run, 1 to resume, 1 to skip\ntraining, one after the other: about 1 s\n")
+    assert said.out.endswith(
+        "4 jobs: 2 to run, 1 to resume, 1 to skip\n"
+        "3 runs as one population: lstm delayed_xor T=8\n"
+        "training, one after the other: about 1 s\n"
+    )
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
     cut.folder.last_checkpoint.unlink()
     assert lines(longlag(*grid, "--dry-run"))[f"{name}1"] == ("run", "about 1 s  (interrupted, and no checkpoint)")
@@ -53,7 +57,7 @@ def test_the_time_is_that_of_runs_alike_or_goes_with_steps_and_lag(longlag, tiny
     assert longlag("train", *tiny).code == 0
     (run,) = runs()
     run.folder.write_summary({**run.summary, "seconds": 600.0})
-    said = longlag("train", "-m", *tiny, "task.T=8,16", "trainer.max_steps=6", "seed=1", "--dry-run")
+    said = longlag("train", "-m", *tiny, "task.T=8,16", "trainer.max_steps=6", "seed=1", "population=1", "--dry-run")
     assert [line.split("  ")[-1] for line in said.out.splitlines()[:2]] == ["about 10 min", "about 20 min"]
     said = longlag("train", "-m", *tiny, "cell.hidden_size=5", "seed=1,2", "--dry-run")
     assert said.out.endswith("training, one after the other: no run tells how long\n")
@@ -74,6 +78,24 @@ def test_a_grid_with_several_seeds_is_summed_up_by_setting(longlag, tiny):
         "lstm delayed_xor 16 1 0.2 3 - about",
     ]
     assert sums.startswith("12 jobs: 11 to run, 1 to skip")
+
+
+def test_each_job_is_said_to_train_in_a_population_or_why_alone(longlag, tiny):
+    grid = ("train", "-m", *tiny, "cell=lstm,mlstm", "task.T=8,9", "seed=0,1", "--dry-run")
+    headings = [line for line in longlag(*grid).out.split("\n\n")[0].splitlines() if line.endswith(":")]
+    assert headings == [
+        "in a population of 2, lstm delayed_xor T=8:",
+        "in a population of 2, lstm delayed_xor T=9:",
+        "alone: cell: the native engine does not run MLSTMCell:",
+    ]
+    shared_out = longlag(*grid, "hydra/launcher=local", "hydra.launcher.jobs=2", "cell=lstm").out
+    assert shared_out.splitlines()[0] == "alone: one to each process:"
+    assert longlag(*grid, "cell=lstm", "seed=0").out.splitlines()[0] == "alone: no other job could join it:"
+    assert longlag(*grid, "hydra/launcher=slurm", "population=1").out.startswith("run ")
+    longlag(*grid[:-1], "cell=lstm", "seed=0")
+    said = longlag(*grid, "cell=lstm", "task.T=8", "seed=0,1,2")
+    assert said.out.startswith("skip ")
+    assert "3 jobs: 2 to run, 1 to skip\n2 runs as one population: lstm delayed_xor T=8\n" in said.out
 
 
 def test_a_single_run(longlag, tiny):

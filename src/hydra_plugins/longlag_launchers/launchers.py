@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, setup_globals
@@ -10,9 +11,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 if TYPE_CHECKING:
+    from longlag.launch.assignment import Assignment
     from longlag.launch.batch import Batch
     from longlag.launch.local.launcher import LocalMachine
-    from longlag.launch.queued_job import QueuedJob
 
 
 class GridLauncher(Launcher):
@@ -33,15 +34,29 @@ class GridLauncher(Launcher):
 
         """
         setup_globals()
-        return self.run(self._composed(job_overrides, initial_job_idx), initial_job_idx + len(job_overrides))
+        count = len(job_overrides)
+        return self.run(self._composed(job_overrides, initial_job_idx), count, initial_job_idx + count)
 
     @abstractmethod
-    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+    def run(self, configs: Iterator[DictConfig], count: int, total: int) -> list[JobReturn]:
         """Run jobs, and return the result of each for Hydra's sweeper, in their order.
 
         Args:
             configs: of the jobs, with Hydra's own node; each is composed when its turn comes.
-            total: the number of jobs, with those of earlier batches.
+            count: the number of jobs.
+            total: the same, with those of earlier batches.
+
+        """
+
+    @staticmethod
+    @abstractmethod
+    def populations(launcher: DictConfig, jobs: int, at_once: int) -> int:
+        """Return how many populations the jobs of one kind form.
+
+        Args:
+            launcher: the settings of this launcher.
+            jobs: the number of jobs of the kind.
+            at_once: the most members at once.
 
         """
 
@@ -59,14 +74,20 @@ class HereLauncher(GridLauncher):
 
     runs_here = True
 
-    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+    def run(self, configs: Iterator[DictConfig], count: int, total: int) -> list[JobReturn]:
         """Run jobs."""
         from rich.console import Console
 
         from longlag.launch.batch import Batch
         from longlag.launch.here import run_here
 
-        return run_here(Batch(Console(stderr=True), self.context, self.function), configs)
+        batch = Batch(Console(stderr=True), self.context, self.function)
+        return run_here(batch, configs, count, partial(self.populations, self.config.hydra.launcher))
+
+    @staticmethod
+    def populations(launcher: DictConfig, jobs: int, at_once: int) -> int:
+        """Return one: members that leave it make room for others."""
+        return 1
 
 
 class LocalLauncher(GridLauncher):
@@ -98,37 +119,66 @@ class LocalLauncher(GridLauncher):
 
         start_spares(launcher, jobs)
 
-    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+    @staticmethod
+    def populations(launcher: DictConfig, jobs: int, at_once: int) -> int:
+        """Return one for each slot of this machine."""
+        from longlag.launch.local.slots import cores, slots_of
+
+        return len(slots_of(launcher.jobs, launcher.threads, launcher.jobs_per_gpu, cores(), []).gpus)
+
+    def run(self, configs: Iterator[DictConfig], count: int, total: int) -> list[JobReturn]:
         """Run jobs on workers, which stay from one batch to the next."""
         from longlag.launch.local.launcher import LocalMachine
 
         if self._machine is None:
             self._machine = LocalMachine(self.jobs, self.threads, self.jobs_per_gpu, self.context, self.function)
-        return self._machine.launch(configs, total)
+        return self._machine.launch(configs, count, total)
 
 
 class ClusterLauncher(GridLauncher):
     """Sends the jobs of a grid away, and waits for them."""
 
-    def run(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+    def run(self, configs: Iterator[DictConfig], count: int, total: int) -> list[JobReturn]:
         """Send away those jobs that are to be run."""
         from rich.console import Console
 
         from longlag.launch.batch import Batch
+        from longlag.launch.populations import assignments
 
-        batch = Batch(Console(stderr=True), self.context, self.function)
-        queued_jobs = [queued for config in configs if (queued := batch.take(config)) is not None]
-        if queued_jobs and not batch.failed_fast:
-            self.send(batch, queued_jobs)
+        batch, lines = Batch(Console(stderr=True), self.context, self.function), list[str]()
+        how_many = partial(self.populations, self.config.hydra.launcher)
+        formed = assignments(batch.take, configs, count, how_many, lines.append)
+        ready = [assignment for assignment in formed if assignment is not None]
+        if ready and not batch.failed_fast:
+            self.check()
+            for line in lines:
+                batch.say(line)
+            self.send(batch, ready)
         return batch.returns
 
+    def check(self) -> None:
+        """Check that the jobs can be sent away.
+
+        Raises:
+            RequestError: they cannot.
+
+        """
+        return
+
+    @staticmethod
+    def populations(launcher: DictConfig, jobs: int, at_once: int) -> int:
+        """Return so many that each of them trains whole at once."""
+        return -(-jobs // at_once)
+
     @abstractmethod
-    def send(self, batch: "Batch", queued_jobs: "list[QueuedJob]") -> None:
-        """Run the jobs elsewhere, tell the batch how each has ended, and return when all have."""
+    def send(self, batch: "Batch", ready: "list[Assignment]") -> None:
+        """Run jobs and populations elsewhere, tell the batch how each job has ended, and return when all have."""
 
 
 class SlurmLauncher(ClusterLauncher):
-    """Each job of a grid is a job of SLURM, and all are one array. A job is one task a node, which starts its ranks.
+    """Each job or population of a grid is a job of SLURM, and all are one array.
+
+    A job is one task a node, which starts its ranks.
 
     Args:
         folder: where submitit keeps its files; on a disk that the nodes share.
@@ -192,15 +242,21 @@ class SlurmLauncher(ClusterLauncher):
         }
         self.parameters = {key: value for key, value in every.items() if value is not None}
 
-    def send(self, batch: "Batch", queued_jobs: "list[QueuedJob]") -> None:
+    def check(self) -> None:
+        """Check that SLURM is installed."""
+        from longlag.launch.slurm import check_installed
+
+        check_installed()
+
+    def send(self, batch: "Batch", ready: "list[Assignment]") -> None:
         """Submit the jobs of a batch, and wait until all have ended."""
         from longlag.launch.slurm import submit
 
-        submit(batch, queued_jobs, self.folder, self.parameters, self.max_requeues)
+        submit(batch, ready, self.folder, self.parameters, self.max_requeues)
 
 
 class RayLauncher(ClusterLauncher):
-    """Each job of a grid is a task of Ray.
+    """Each job or population of a grid is a task of Ray.
 
     Args:
         init: arguments of ``ray.init``.
@@ -214,8 +270,8 @@ class RayLauncher(ClusterLauncher):
         self.remote: Any = OmegaConf.to_container(remote)
         self.threads = threads
 
-    def send(self, batch: "Batch", queued_jobs: "list[QueuedJob]") -> None:
+    def send(self, batch: "Batch", ready: "list[Assignment]") -> None:
         """Give the jobs of a batch to Ray, and wait until all have ended."""
         from longlag.launch.on_ray import run_on_ray
 
-        run_on_ray(batch, queued_jobs, self.init, self.remote, self.threads)
+        run_on_ray(batch, ready, self.init, self.remote, self.threads)

@@ -37,6 +37,7 @@ def train(
     from lightning.pytorch.utilities.seed import isolate_rng
     from rich.console import Console
 
+    from longlag.jobs.alone import run_alone
     from longlag.jobs.job import Job
     from longlag.runs import RunFolder
     from longlag.settings.environment import values_of
@@ -48,7 +49,7 @@ def train(
     if job.nodes != 1:
         raise RequestError(f"trainer.num_nodes must be 1 in longlag.train, got {job.nodes!r}")
     with isolate_rng():
-        job.run(Console(stderr=True, quiet=quiet))
+        run_alone(job, Console(stderr=True, quiet=quiet))
     return load_run(folder.path, trust=True)
 
 

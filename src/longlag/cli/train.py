@@ -86,6 +86,7 @@ def _job(config: DictConfig) -> float | None:
         SystemExit: the job failed, and ``fail_fast`` is set.
 
     """
+    from longlag.launch.assignment import Assignment
     from longlag.launch.batch import Batch
 
     if session().dry:
@@ -94,7 +95,7 @@ def _job(config: DictConfig) -> float | None:
     batch = Batch(Console(stderr=True))
     queued = batch.take(config)
     if queued is not None:
-        batch.run(queued)
+        batch.run(Assignment((queued,)))
     if batch.failed_fast:
         raise SystemExit(1)
     value: float | None = batch.returns[0].return_value

@@ -1,6 +1,5 @@
-"""One job: its settings, its folder, and running it."""
+"""One job: its settings, its folder, and what it is about to do there."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +12,8 @@ from rich.console import Console
 
 from longlag.errors import RequestError, near
 from longlag.jobs.next_action import NextAction, next_action
-from longlag.jobs.nodes import this_node
-from longlag.jobs.place import changed, check_files, how_ended, try_to_write
-from longlag.jobs.ranks import telling, train_on_ranks
-from longlag.runs import DamagedRunError, RunFolder, Status, in_words
-from longlag.runs.claim import Claim, HeldError
+from longlag.jobs.place import changed, try_to_write
+from longlag.runs import DamagedRunError, RunFolder, in_words
 from longlag.settings.environment import resolved, values_of, with_names
 from longlag.settings.memory import ANY_MACHINE, Machine
 from longlag.settings.messages import keys_of
@@ -26,9 +22,6 @@ from longlag.settings.plan import build_parts, plan_of
 from longlag.settings.resolve import resolved_settings
 from longlag.settings.schema import check_switch
 from longlag.settings.stored import checked_run, trusted_values
-from longlag.terminal import print_line
-from longlag.training.callbacks.stopping import stop_requests
-from longlag.training.run import train_parts
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import RunPlan
 
@@ -157,90 +150,6 @@ class Job:
         try_to_write(self.folder.path)
         return parts
 
-    def run(
-        self,
-        console: Console,
-        place: str = "",
-        tell: int | None = None,
-        processes: int | None = None,
-        parts: RunParts | None = None,
-    ) -> Status:
-        """Run the job, unless its run has nothing left to do, and print a line about its end.
-
-        Args:
-            console: where to draw and print.
-            place: the job's place in the grid, for the line.
-            tell: the descriptor that gets progress messages instead of a bar; see :mod:`longlag.jobs.messages`.
-            processes: the number of processes that the job wants, if another process has built the run to know it.
-            parts: of the run, if they are built already.
-
-        Raises:
-            RequestError: another process runs the same run, or a setting is wrong.
-            KeyboardInterrupt: the run was interrupted; its status says so.
-
-        """
-        if parts is None:
-            plan = self.plan(console, place)
-            plan = plan if tell is None else telling(plan, tell)
-        else:
-            parts.show_progress(console, place)
-            plan = parts.plan
-        name = f"{place}{plan.title}"
-        if (ended := self._ended(plan, console, name)) is not None:
-            return ended
-        if parts is None and (processes is None or processes == 1):
-            parts = build_parts(plan)  # before the folder is claimed: a wrong request leaves nothing behind
-        if processes is None:
-            assert parts is not None
-            processes = parts.trainer.num_devices
-        node = this_node(self.nodes)
-        try_to_write(self.folder.path)
-        with contextlib.ExitStack() as held, stop_requests() as request:
-            held.enter_context(self._claimed())
-            if (ended := self._ended(plan, console, name)) is not None:  # by another process, a moment ago
-                return ended
-            self._go_on(plan, console, name, held)
-            if processes > 1 or node.count > 1:
-                self.folder.write_config(self.settings)
-                self.folder.write_status(Status("running", sources=plan.sources))
-                ended = train_on_ranks(self.folder, processes, request, tell, node)
-            else:
-                assert parts is not None
-                ended = train_parts(parts, request)
-        print_line(console, f"{name}: {how_ended(ended, self.folder)}")
-        if ended.state == "interrupted" or request.by is not None:
-            raise KeyboardInterrupt
-        return ended
-
-    def _ended(self, plan: RunPlan, console: Console, name: str) -> Status | None:
-        """Return the status of a run with nothing left to do, and print a line about it; else ``None``."""
-        if self.next_action().kind != "skip":
-            return None
-        print_line(console, f"{name}: {self.ran_already(plan)}")
-        return self.folder.read_status()
-
-    def _go_on(self, plan: RunPlan, console: Console, name: str, held: contextlib.ExitStack) -> None:
-        """Set the run in the folder aside, or print from where it goes on.
-
-        Raises:
-            RequestError: the source of its cell or task has changed, or its files cannot be read.
-
-        """
-        action = self.next_action()
-        if self.fresh:
-            if self.folder.holds_anything():
-                print_line(console, f"{name}: the run before is now {self.folder.set_aside()}")
-                held.enter_context(self._claimed())
-            return
-        status = self.folder.read_status()
-        if status is None:
-            return
-        if other := changed(plan, status):
-            raise RequestError(f"cannot go on with {self.folder.path}{other}; fresh=true starts over")
-        check_files(self.folder)
-        if action.from_step is not None:
-            print_line(console, f"{name}: goes on from {action.from_step:,} to {self.max_steps:,} steps")
-
     def next_action(self) -> NextAction:
         """Return what this job does with the run in its folder."""
         return next_action(self.values, self.folder, self.fresh)
@@ -250,18 +159,3 @@ class Job:
         status = self.folder.read_status()
         assert status is not None
         return f"ran already: {in_words(status.state)}{changed(plan, status)}; fresh=true runs it again"
-
-    def _claimed(self) -> Claim:
-        """Claim the folder, so that no other process runs the same run.
-
-        Raises:
-            RequestError: another process holds the claim, or something of the folder is a link.
-
-        """
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        try:
-            return Claim(self.folder.path)
-        except OSError as error:
-            raise RequestError(f"cannot claim {self.folder.path}: {error.filename}: {error.strerror}") from error
-        except HeldError as error:
-            raise RequestError(f"{self.folder.path} is being run by {error}") from error

@@ -7,16 +7,14 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Order:
-    """Sent to a worker: a job to run.
+class OrderedJob:
+    """A job of an order.
 
     Args:
         settings: of the run.
         folder: of the run.
         fresh: whether a run that is in the folder is set aside.
         place: the job's place in the grid, for its line.
-        processes: the number of processes that the job wants.
-        environment: variables that are set while the job runs.
 
     """
 
@@ -24,8 +22,26 @@ class Order:
     folder: str
     fresh: bool
     place: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """Sent to a worker: a job to run, or several that train as one population.
+
+    Args:
+        jobs: the job, or the members of the population; events name a member by its place in this list.
+        processes: the number of processes that a job alone wants.
+        environment: variables that are set while they run.
+        at_once: the most members that train at once.
+        fail_fast: whether a population stops at the first member that fails.
+
+    """
+
+    jobs: list[OrderedJob]
     processes: int
     environment: dict[str, str]
+    at_once: int = 1
+    fail_fast: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,12 +57,14 @@ class Moved:
         step: the step.
         steps: the most steps; -1 if there is no limit.
         accuracy: at the latest validation; ``None`` before the first.
+        member: the number of the job in the order, as in the events that follow.
 
     """
 
     step: int
     steps: int
     accuracy: float | None
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,10 +97,12 @@ class Ended:
 
     Args:
         state: its state.
+        member: the number of the job.
 
     """
 
     state: str
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,10 +111,12 @@ class Refused:
 
     Args:
         reason: the line for the reader.
+        member: the number of the job.
 
     """
 
     reason: str
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,10 +125,12 @@ class Raised:
 
     Args:
         traceback: of the exception.
+        member: the number of the job.
 
     """
 
     traceback: str
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,15 +139,22 @@ class Died:
 
     Args:
         reason: how it ended.
+        member: the number of the job.
 
     """
 
     reason: str
+    member: int = 0
 
 
-Event = Ready | Moved | Said | Printed | Ended | Refused | Raised | Died
+@dataclass(frozen=True)
+class Over:
+    """The worker has done with its order; after an interrupt, some members may not have begun."""
+
+
+Event = Ready | Moved | Said | Printed | Ended | Refused | Raised | Died | Over
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Ready, Moved, Said, Printed, Ended, Refused, Raised, Died)
+    kind.__name__: kind for kind in (Ready, Moved, Said, Printed, Ended, Refused, Raised, Died, Over)
 }
 
 
@@ -134,7 +165,8 @@ def order_line(order: Order) -> str:
 
 def order_from_line(line: str) -> Order:
     """Read an order."""
-    return Order(**json.loads(line))
+    fields = json.loads(line)
+    return Order(**{**fields, "jobs": [OrderedJob(**job) for job in fields["jobs"]]})
 
 
 def event_line(event: Event) -> str:

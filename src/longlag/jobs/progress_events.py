@@ -17,11 +17,13 @@ class ProgressSender(Callback):
 
     Args:
         descriptor: of the pipe.
+        member: the number of the run among those of its process.
 
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, member: int = 0) -> None:
         self.descriptor = descriptor
+        self.member = member
         self._last = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -37,7 +39,8 @@ class ProgressSender(Callback):
         assert isinstance(module, SequenceModule)
         self._last = time.monotonic()
         if trainer.is_global_zero:
-            send(self.descriptor, Moved(trainer.global_step, trainer.max_steps, module.measured.get("val/acc")))
+            accuracy = module.measured.get("val/acc")
+            send(self.descriptor, Moved(trainer.global_step, trainer.max_steps, accuracy, self.member))
 
 
 class LineSender(TextIOBase):

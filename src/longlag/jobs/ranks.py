@@ -86,9 +86,17 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if status.finished or status.state == "paused" else 1
 
 
-def telling(plan: RunPlan, descriptor: int) -> RunPlan:
-    """Return a plan whose run sends its progress to a descriptor, and draws no bar."""
-    return replace(plan, console=Console(quiet=True), callbacks=[*plan.callbacks, ProgressSender(descriptor)])
+def telling(plan: RunPlan, descriptor: int, member: int = 0) -> RunPlan:
+    """Return a plan whose run sends its progress to a descriptor, and draws no bar.
+
+    Args:
+        plan: of the run.
+        descriptor: of the pipe.
+        member: the number of the run among those of its process.
+
+    """
+    sender = ProgressSender(descriptor, member)
+    return replace(plan, console=Console(quiet=True), callbacks=[*plan.callbacks, sender])
 
 
 def _on_this_node(

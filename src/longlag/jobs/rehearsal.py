@@ -1,12 +1,42 @@
 """Checking jobs before they run, by building the parts of their runs."""
 
 import json
+from typing import NamedTuple
 
 from longlag.jobs.job import Job
+from longlag.settings.membership import TaskShape, kind, refusal, why_alone
 from longlag.settings.names import apart_from_seed
 from longlag.training.run_parts import RunParts
 
 _MOST_KEPT = 16  # each holds a model
+
+
+class _Built(NamedTuple):
+    """What is known of jobs that differ in the seed alone, when one of them has been built.
+
+    Args:
+        processes: the number that each wants.
+        shape: of the task.
+        refused: why the native engine does not run the cell; ``None`` if it does, or if nobody asks.
+
+    """
+
+    processes: int
+    shape: TaskShape
+    refused: str | None
+
+
+class Membership(NamedTuple):
+    """Whether a job may train in a population.
+
+    Args:
+        kind: what its members share; empty for a job that trains alone.
+        alone: why a job trains alone; empty for one that may join.
+
+    """
+
+    kind: str = ""
+    alone: str = ""
 
 
 class Rehearsal:
@@ -14,12 +44,14 @@ class Rehearsal:
 
     Args:
         keep: whether the parts of the runs are kept for :meth:`take`, because this process runs the jobs.
+        join: whether populations may be formed, so that :meth:`membership` is asked.
 
     """
 
-    def __init__(self, keep: bool = False) -> None:
+    def __init__(self, keep: bool = False, join: bool = False) -> None:
         self._keep = keep
-        self._processes: dict[str, int] = {}
+        self._join = join
+        self._built: dict[str, _Built] = {}
         self._kept: dict[str, RunParts] = {}
         self._trainers: set[str] = set()
 
@@ -30,14 +62,26 @@ class Rehearsal:
             RequestError: a part cannot be built, or the folder cannot be written to.
 
         """
-        kind = apart_from_seed(job.settings)
-        if kind not in self._processes:
+        setting = apart_from_seed(job.settings)
+        if setting not in self._built:
             parts = job.build()
-            self._processes[kind] = parts.trainer.num_devices
+            precision = job.settings["trainer"].get("precision")
+            asked = self._join and job.settings["engine"] in ("auto", "native")  # else the answer is known
+            refused = refusal(parts.model.cells[0], precision) if asked else None
+            self._built[setting] = _Built(parts.trainer.num_devices, TaskShape.of(parts.plan.task), refused)
             self._trainers.add(json.dumps(job.settings["trainer"], sort_keys=True, default=str))
             if self._keep and parts.trainer.num_devices == 1 and len(self._kept) < _MOST_KEPT:
                 self._kept[str(job.folder.path)] = parts
-        return self._processes[kind]
+        return self._built[setting].processes
+
+    def membership(self, job: Job) -> Membership:
+        """Return whether a job that has been checked may train in a population."""
+        if not self._join:
+            return Membership()
+        built, settings = self._built[apart_from_seed(job.settings)], job.values
+        if (why := why_alone(settings, built.refused)) is not None:
+            return Membership(alone=why)
+        return Membership(kind=kind(settings, built.shape))
 
     def take(self, job: Job) -> RunParts | None:
         """Return the parts of a job's run, once; ``None`` if they are not kept.

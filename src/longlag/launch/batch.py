@@ -12,9 +12,12 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from longlag.errors import RequestError
+from longlag.jobs.alone import run_alone
 from longlag.jobs.job import Job
 from longlag.jobs.objective import objective
+from longlag.jobs.population import Outcome
 from longlag.jobs.rehearsal import Rehearsal
+from longlag.launch.assignment import Assignment
 from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
 from longlag.runs import DamagedRunError, RunFolder
@@ -84,29 +87,47 @@ class Batch:
                 return None
             current.rehearsal = current.rehearsal or Rehearsal(keep=True)
             processes = current.rehearsal.check(job)
+            kind = current.rehearsal.membership(job).kind
         except RequestError as error:
             self._refuse(number, place, error)
             return None
-        return QueuedJob(number, job, plan.title, place, processes, dict(HydraConfig.get().job.env_set))
+        environment = dict(HydraConfig.get().job.env_set)
+        return QueuedJob(number, job, plan.title, place, processes, environment, kind, config.fail_fast)
 
-    def run(self, queued: QueuedJob) -> None:
-        """Run a job in this process.
+    def run(self, assignment: Assignment) -> None:
+        """Run a job, or the members of a population, in this process.
 
         Raises:
-            KeyboardInterrupt: the run was interrupted; its status says so.
+            KeyboardInterrupt: a run was interrupted; its status says so.
 
         """
         rehearsal = session().rehearsal
-        parts = None if rehearsal is None else rehearsal.take(queued.job)
+        assert rehearsal is not None, "the job has been checked"
+        if assignment.alone:
+            self._run_alone(assignment.jobs[0], rehearsal)
+        else:
+            assignment.run_members(self.console, self._member_ended, rehearsal.take)
+
+    def _run_alone(self, queued: QueuedJob, rehearsal: Rehearsal) -> None:
+        parts = rehearsal.take(queued.job)
         try:
             with env_override(queued.environment):
-                status = queued.job.run(self.console, queued.place, processes=queued.processes, parts=parts)
+                status = run_alone(queued.job, self.console, queued.place, processes=queued.processes, parts=parts)
         except RequestError as error:
             self.refuse(queued, error)
         except Exception as error:  # outside of the run: the next job may do better
             self._end(queued.number, "failed", error)
         else:
             self.end(queued, status.state)
+
+    def _member_ended(self, queued: QueuedJob, outcome: Outcome) -> None:
+        match outcome:
+            case RequestError():
+                self.refuse(queued, outcome)
+            case Exception():
+                self._end(queued.number, "failed", outcome)
+            case state:
+                self.end(queued, state)
 
     def end(self, queued: QueuedJob, state: str, raised: Exception | None = None) -> None:
         """Record how a job has ended.

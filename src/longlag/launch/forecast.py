@@ -11,6 +11,9 @@ from rich.console import Console
 
 from longlag.errors import RequestError
 from longlag.jobs.job import Job
+from longlag.jobs.rehearsal import Membership
+from longlag.launch.assignment import population_title
+from longlag.launch.populations import HowMany, divided, summary
 from longlag.report.table import LEFT, setting_columns
 from longlag.runs import DamagedRunError, RunRecord, Status, in_words, read_study
 from longlag.runs.claim import holder_of
@@ -38,6 +41,11 @@ class Forecast:
     why: str
     seconds: float | None
 
+    @property
+    def ahead(self) -> bool:
+        """Whether there is something left to train."""
+        return self.action in ("run", "resume")
+
 
 def forecasts(jobs: Sequence[Job]) -> list[Forecast]:
     """Return the forecast of each job, from the folders of its study."""
@@ -46,25 +54,73 @@ def forecasts(jobs: Sequence[Job]) -> list[Forecast]:
     return [_forecast(job, clock) for job in jobs]
 
 
-def print_forecast(jobs: Sequence[Job]) -> None:
-    """Print a line for each job, a table of the settings if these have several seeds, and the sums."""
+def print_forecast(
+    jobs: Sequence[Job], memberships: Sequence[Membership] = (), how_many: HowMany | None = None, at_once: int = 1
+) -> None:
+    """Print a line for each job, a table of the settings if these have several seeds, and the sums.
+
+    Args:
+        jobs: the jobs.
+        memberships: whether each may train in a population.
+        how_many: says how many populations a kind forms; ``None`` if there are none.
+        at_once: the most members at once.
+
+    """
     console = stdout_console()
     results = forecasts(jobs)
-    for one in results:
-        time = "" if one.action in ("skip", "held") else f"  {_estimate(one.seconds)}"
-        why = f"  ({one.why})" if one.why else ""
-        print_line(console, f"{one.action:7}{one.job.folder.path}{time}{why}")
+    formed = ""
+    if how_many is None:
+        _print_jobs(results, console)
+    else:
+        formed = _print_processes(results, memberships, how_many, at_once, console)
     _print_settings(results, console)
     counts = Counter(one.action for one in results)
-    parts = [f"{counts[action]} to {action}" for action in ("run", "resume", "skip") if counts[action]]
-    parts += [f"{counts['held']} that another process is at"] if counts["held"] else []
-    ahead = [one.seconds for one in results if one.action in ("run", "resume")]
+    summed = [f"{counts[action]} to {action}" for action in ("run", "resume", "skip") if counts[action]]
+    summed += [f"{counts['held']} that another process is at"] if counts["held"] else []
+    ahead = [one.seconds for one in results if one.ahead]
     known = [seconds for seconds in ahead if seconds is not None]
-    print_line(console, f"\n{len(results)} job{'s' * (len(results) != 1)}: {', '.join(parts)}")
+    print_line(console, f"\n{len(results)} job{'s' * (len(results) != 1)}: {', '.join(summed)}")
+    if formed:
+        print_line(console, formed)
     if ahead:
         untold = f", and {len(ahead) - len(known)} that no run tells of" if len(known) < len(ahead) else ""
         total = _estimate(sum(known)) if known else "no run tells how long"
         print_line(console, f"training, one after the other: {total}{untold if known else ''}")
+
+
+def _print_jobs(results: Iterable[Forecast], console: Console) -> None:
+    for one in results:
+        time = f"  {_estimate(one.seconds)}" if one.ahead else ""
+        why = f"  ({one.why})" if one.why else ""
+        print_line(console, f"{one.action:7}{one.job.folder.path}{time}{why}")
+
+
+def _print_processes(
+    results: Sequence[Forecast], memberships: Sequence[Membership], how_many: HowMany, at_once: int, console: Console
+) -> str:
+    """Print the jobs by how they train, each under a heading: in which population, or why alone.
+
+    Returns:
+        The line about the populations; empty if there is none.
+
+    """
+    _print_jobs((one for one in results if not one.ahead), console)
+    ahead = [(one, membership) for one, membership in zip(results, memberships, strict=True) if one.ahead]
+    shares = divided([membership.kind for _, membership in ahead], how_many, at_once)
+    groups: dict[str, list[Forecast]] = {}
+    for share in shares:
+        first, membership = ahead[share[0]]
+        if len(share) > 1:
+            print_line(console, f"in a population of {len(share)}, {population_title(first.job)}:")
+            _print_jobs((ahead[k][0] for k in share), console)
+        else:
+            shared_out = sum(other.kind == membership.kind for _, other in ahead) > 1
+            why = membership.alone or ("one to each process" if shared_out else "no other job could join it")
+            groups.setdefault(why, []).append(first)
+    for why, alone in groups.items():
+        print_line(console, f"alone: {why}:")
+        _print_jobs(alone, console)
+    return summary([[ahead[k][0].job.settings for k in share] for share in shares])
 
 
 def _print_settings(results: Sequence[Forecast], console: Console) -> None:
@@ -80,7 +136,7 @@ def _print_settings(results: Sequence[Forecast], console: Console) -> None:
     rows = []
     for key, members in groups.items():
         counts = Counter(one.action for one in members)
-        ahead = [one.seconds for one in members if one.action in ("run", "resume")]
+        ahead = [one.seconds for one in members if one.ahead]
         known = [seconds for seconds in ahead if seconds is not None]
         time = "-" if not ahead else _estimate(sum(known) if len(known) == len(ahead) else None)
         rows.append([*key, *(str(counts[action] or "-") for action in actions), time])

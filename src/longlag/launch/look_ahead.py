@@ -2,7 +2,9 @@
 
 import importlib.util
 import logging
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import hydra
@@ -16,10 +18,14 @@ from longlag.errors import RequestError
 from longlag.launch.session import Session, session
 from longlag.settings.compose import grid, known_keys
 from longlag.settings.messages import explained
+from longlag.settings.schema import check_population
 
 if TYPE_CHECKING:
     from longlag.jobs.job import Job
 
+#: The most members at once with ``population=auto``. A member of the usual size takes some megabytes for its batch on
+#: the way back and for its tables, so this many fit into the memory that one core has for itself on most machines.
+AUTO_AT_ONCE = 256
 #: launcher or sweeper -> (a package that it needs, the extra of longlag that brings it)
 _EXTRAS = {"slurm": ("submitit", "slurm"), "ray": ("ray", "ray"), "optuna": ("optuna", "search")}
 
@@ -39,6 +45,7 @@ class LookAhead(Callback):
         current = session()
         try:
             _check_extras(config)
+            current.at_once = _at_once(config)
             current.composer = JobComposer(GlobalHydra.instance().config_loader(), config)
             if config.hydra.runtime.choices["hydra/sweeper"] in ("grid", "basic"):
                 _check_grid(config, current)
@@ -56,6 +63,20 @@ class LookAhead(Callback):
             raise SystemExit(2) from error
         if current.dry:
             raise SystemExit(0)
+
+
+def _at_once(config: DictConfig) -> int:
+    """Return the most jobs that train at once in a population; 1 where the launcher forms none.
+
+    Raises:
+        RequestError: ``population`` is neither ``auto`` nor a positive integer.
+
+    """
+    population = check_population("population", config.population)
+    launcher = hydra.utils.get_class(config.hydra.launcher._target_)
+    if not hasattr(launcher, "populations"):
+        return 1
+    return AUTO_AT_ONCE if population == "auto" else population
 
 
 def _check_extras(config: DictConfig) -> None:
@@ -81,14 +102,14 @@ def _check_grid(config: DictConfig, current: Session) -> None:
     """
     jobs = grid([*_params(config), *_typed(config)])
     current.jobs = len(jobs)
-    launcher = hydra.utils.get_class(config.hydra.launcher._target_)
+    launcher: Any = hydra.utils.get_class(config.hydra.launcher._target_)
     if hasattr(launcher, "prepare") and not current.dry:
         launcher.prepare(config.hydra.launcher, len(jobs))
     from longlag.jobs.job import Job  # takes seconds, in which workers of the launcher import the same
     from longlag.jobs.rehearsal import Rehearsal
 
     assert current.composer is not None
-    current.rehearsal = Rehearsal(keep=_runs_here(launcher) and not current.dry)
+    current.rehearsal = Rehearsal(_runs_here(launcher) and not current.dry, join=current.at_once > 1)
     planned: dict[Any, Job] = {}
     checked = None
     with Console(stderr=True).status("looking ahead") as status:  # visible in a terminal only
@@ -100,16 +121,21 @@ def _check_grid(config: DictConfig, current: Session) -> None:
                 checked = hydra_node
             if settings.get("resume") is not None:
                 raise RequestError("resume goes on with one run; a grid that was cut goes on when typed again")
+            if settings.population != config.population:
+                raise RequestError("population is a setting of the whole grid: give one value, and in the command")
             job = Job.composed(settings, hydra_node, overrides)
             current.rehearsal.check(job)
             _check_budget(job, planned.get(job.folder.path))
             current.grid[tuple(overrides)] = job
             planned.setdefault(job.folder.path, job)
     current.folders = dict.fromkeys(planned)
+    memberships = [current.rehearsal.membership(job) for job in planned.values()]
+    current.may_join = any(count > 1 for kind, count in Counter(one.kind for one in memberships).items() if kind)
     if current.dry:
         from longlag.launch.forecast import print_forecast
 
-        print_forecast(list(planned.values()))
+        how_many = partial(launcher.populations, config.hydra.launcher) if current.at_once > 1 else None
+        print_forecast(list(planned.values()), memberships, how_many, current.at_once)
 
 
 def _check_same_sweep(command: DictConfig, job: Any, overrides: Sequence[str]) -> None:
@@ -171,7 +197,8 @@ def _check_search(config: DictConfig, current: Session) -> None:
         raise RequestError("resume goes on with one run; a search that was cut goes on when typed again")
     job = Job.composed(settings, hydra_node, fixed)
     Rehearsal().check(job)  # no trial has exactly these settings
-    current.rehearsal = Rehearsal(keep=_runs_here(hydra.utils.get_class(config.hydra.launcher._target_)))
+    keep = _runs_here(hydra.utils.get_class(config.hydra.launcher._target_))
+    current.rehearsal, current.may_join = Rehearsal(keep, join=current.at_once > 1), current.at_once > 1
     sweeper = config.hydra.sweeper
     if (sweeper.get("sampler") or {}).get("seed", 0) is None and sweeper.get("storage") is None:
         raise RequestError("hydra.sweeper.sampler.seed must be a number: then the same command goes on with a search")

@@ -1,5 +1,6 @@
-"""``hydra/launcher=ray``: the jobs of a grid as tasks of Ray."""
+"""``hydra/launcher=ray``: the jobs and populations of a grid as tasks of Ray."""
 
+import contextlib
 import io
 import os
 import sys
@@ -8,21 +9,21 @@ from typing import Any
 import ray
 from rich.console import Console
 
+from longlag.launch.assignment import Assignment
 from longlag.launch.batch import Batch
-from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
 
 _GRACE_S = 60.0  # the most time that interrupted jobs get to save their checkpoints
 
 
 def run_on_ray(
-    batch: Batch, queued_jobs: list[QueuedJob], init: dict[str, Any], remote: dict[str, Any], threads: int
+    batch: Batch, ready: list[Assignment], init: dict[str, Any], remote: dict[str, Any], threads: int
 ) -> None:
-    """Give the jobs of a batch to Ray, and wait until all have ended.
+    """Give the jobs and populations of a batch to Ray, and wait until all have ended.
 
     Args:
         batch: records how the jobs end.
-        queued_jobs: the jobs.
+        ready: the jobs and populations; each is a task of Ray.
         init: arguments of ``ray.init``; it is called once a command.
         remote: the resources of each job, as ``num_cpus`` and ``num_gpus``.
         threads: of each process.
@@ -38,7 +39,7 @@ def run_on_ray(
         ray.init(**init, log_to_driver=False, configure_logging=False, runtime_env={"env_vars": variables})
         session().closing.callback(ray.shutdown)
     task = ray.remote(_run).options(max_retries=0, **remote)
-    waiting = {task.remote(queued): queued for queued in queued_jobs}
+    waiting = {task.remote(assignment): assignment for assignment in ready}
     try:
         with batch.console.status("waiting for Ray"):  # visible in a terminal only
             while waiting:
@@ -54,21 +55,26 @@ def run_on_ray(
         raise
 
 
-def _run(queued: QueuedJob) -> tuple[str, str]:
-    """Run a job in a process of Ray; return its state, and the lines that it has printed."""
-    output = io.StringIO()
+def _run(assignment: Assignment) -> tuple[dict[int, str], str]:
+    """Run jobs in a process of Ray; return the state of each by its number, and the lines that they have printed.
+
+    A job without a state was interrupted, or has not begun.
+    """
+    output, states = io.StringIO(), dict[int, str]()
     console = Console(file=output, width=200)
-    try:
-        return queued.run(console), output.getvalue()
-    except KeyboardInterrupt:
-        return "interrupted", output.getvalue()
+    with contextlib.suppress(KeyboardInterrupt):
+        assignment.run(console, states)
+    return states, output.getvalue()
 
 
-def _take(batch: Batch, queued: QueuedJob, done: "ray.ObjectRef[tuple[str, str]]") -> None:
-    """Record how a job ended."""
+def _take(batch: Batch, assignment: Assignment, done: "ray.ObjectRef[tuple[dict[int, str], str]]") -> None:
+    """Record how jobs ended."""
     try:
-        state, output = ray.get(done)
-    except ray.exceptions.RayError as error:  # its process is gone, or has not begun
-        state, output = "lost", f"{queued.name}: {type(error).__name__}: no word from its process"
+        states, output = ray.get(done)
+        otherwise = "interrupted"
+    except ray.exceptions.RayError as error:  # the process is gone, or has not begun
+        states, output = {}, f"{assignment.name}: {type(error).__name__}: no word from its process"
+        otherwise = "lost"
     batch.say(output)
-    batch.end(queued, state)
+    for queued in assignment.jobs:
+        batch.end(queued, states.get(queued.number, otherwise))

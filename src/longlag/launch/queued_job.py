@@ -1,13 +1,16 @@
 """A job of a grid on its way to the process that runs it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from hydra.core.utils import env_override
 from rich.console import Console
 
 from longlag.errors import RequestError
+from longlag.jobs.alone import run_alone
 from longlag.jobs.job import Job
-from longlag.jobs.messages import Order
+from longlag.jobs.messages import OrderedJob
+from longlag.runs import DamagedRunError
+from longlag.runs.status import now
 from longlag.terminal import print_line
 
 
@@ -22,6 +25,9 @@ class QueuedJob:
         place: its place in the grid, for its line.
         processes: the number of processes that it wants on each machine.
         environment: variables that are set while it runs.
+        kind: what it shares with the jobs that may train in one population with it; empty if it trains alone.
+        fail_fast: whether the grid stops if it fails.
+        since: the time at which it was queued.
 
     """
 
@@ -31,6 +37,9 @@ class QueuedJob:
     place: str
     processes: int
     environment: dict[str, str]
+    kind: str = ""
+    fail_fast: bool = False
+    since: str = field(default_factory=now)
 
     @property
     def name(self) -> str:
@@ -46,12 +55,25 @@ class QueuedJob:
         """
         try:
             with env_override(self.environment):
-                return self.job.run(console, self.place).state
+                return run_alone(self.job, console, self.place).state
         except RequestError as error:
-            print_line(console, f"{self.place}longlag: {error}")
-            return "refused"
+            return self.refused(console, error)
 
-    def order(self) -> Order:
+    def refused(self, console: Console, error: RequestError) -> str:
+        """Print why the job was a wrong request, and return its state."""
+        print_line(console, f"{self.place}longlag: {error}")
+        return "refused"
+
+    def resumed(self) -> "QueuedJob":
+        """Return it as it goes on where a process that has begun it was cut: its run is not set aside again."""
+        try:
+            status = self.job.folder.read_status()
+        except DamagedRunError:
+            return self
+        begun = status is not None and status.started >= self.since
+        return replace(self, job=replace(self.job, fresh=False)) if begun else self
+
+    def order(self) -> OrderedJob:
         """Return the job as a worker of this machine takes it."""
         job = self.job
-        return Order(job.settings, str(job.folder.path), job.fresh, self.place, self.processes, self.environment)
+        return OrderedJob(job.settings, str(job.folder.path), job.fresh, self.place)

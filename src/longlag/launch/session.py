@@ -25,6 +25,9 @@ class Session:
         rehearsal: the jobs that have been checked.
         folders: the folders of the jobs that are known, in their order.
         jobs: the number of jobs.
+        at_once: the most jobs that train at once in a population; 1 if each trains alone.
+        may_join: whether some jobs may form one, as far as is known ahead.
+        formed: whether the line about the populations has been printed.
         study: the folder of a search's runs, which are not known ahead.
         best: the best settings of a search, in a line.
         started: the folders of the jobs that have started.
@@ -40,6 +43,9 @@ class Session:
     rehearsal: "Rehearsal | None" = None
     folders: dict[Path, None] = field(default_factory=dict)
     jobs: int = 1
+    at_once: int = 1
+    may_join: bool = False
+    formed: bool = False
     study: Path | None = None
     best: str | None = None
     started: list[Path] = field(default_factory=list)

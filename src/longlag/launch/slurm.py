@@ -1,4 +1,4 @@
-"""``hydra/launcher=slurm``: the jobs of a grid as one array of SLURM."""
+"""``hydra/launcher=slurm``: the jobs and populations of a grid as one array of SLURM."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -18,8 +17,11 @@ from longlag.errors import RequestError
 from longlag.jobs.job import Job
 from longlag.jobs.nodes import this_node
 from longlag.jobs.ranks import join_ranks
+from longlag.launch.assignment import Assignment
 from longlag.launch.batch import Batch
-from longlag.launch.queued_job import QueuedJob
+
+#: What a job of SLURM returns: the states of the jobs of a grid that it has run, by their numbers in the batch.
+States = dict[int, str]
 
 _LOOK_S = 1.0  # between two looks for results
 _ASK_S = 10.0  # between two questions to SLURM about its queue
@@ -27,27 +29,34 @@ _OF_SEVERAL = {"slurm_srun_args": ["--kill-on-bad-exit=1"]}  # else a node would
 _WARNINGS = (signal.SIGTERM, signal.SIGUSR2)  # SIGTERM: preempted or cancelled; SIGUSR2: little time is left
 
 
-def submit(
-    batch: Batch, queued_jobs: list[QueuedJob], folder: str, parameters: dict[str, Any], max_requeues: int
-) -> None:
-    """Submit the jobs of a batch as one array, or one for each number of nodes, and wait until all have ended.
+def check_installed() -> None:
+    """Check that SLURM is installed.
+
+    Raises:
+        RequestError: it is not.
+
+    """
+    if shutil.which("srun") is None:
+        raise RequestError("hydra/launcher=slurm: no SLURM is here; hydra/launcher=local runs a grid on this machine")
+
+
+def submit(batch: Batch, ready: list[Assignment], folder: str, parameters: dict[str, Any], max_requeues: int) -> None:
+    """Submit the jobs and populations of a batch as one array, or one for each number of nodes, and wait for all.
 
     Args:
         batch: records how the jobs end.
-        queued_jobs: the jobs.
+        ready: the jobs and populations; each is a job of SLURM.
         folder: of submitit's files, on a disk that the nodes share.
         parameters: of submitit.
         max_requeues: the most times that a job may queue up again when its time is over.
 
     Raises:
-        RequestError: SLURM is not installed, or refuses the jobs.
+        RequestError: SLURM refuses the jobs.
         SystemExit: a job failed, and ``fail_fast`` is set.
 
     """
-    if shutil.which("srun") is None:
-        raise RequestError("hydra/launcher=slurm: no SLURM is here; hydra/launcher=local runs a grid on this machine")
-    waiting: dict[submitit.Job[str], QueuedJob] = {}
-    for nodes, alike in _by_nodes(queued_jobs).items():
+    waiting: dict[submitit.Job[States], Assignment] = {}
+    for nodes, alike in _by_nodes(ready).items():
         try:
             executor = submitit.AutoExecutor(folder, cluster="slurm")
             executor.update_parameters(**parameters, nodes=nodes, **(_OF_SEVERAL if nodes > 1 else {}))
@@ -55,22 +64,24 @@ def submit(
         except (NameError, submitit.core.utils.FailedJobError) as error:  # an unknown parameter; sbatch refuses
             _cancel(waiting)
             raise RequestError(f"hydra/launcher=slurm: {str(error).strip().splitlines()[-1]}") from error
-        waiting |= {job.task(0): queued for job, queued in zip(jobs, alike, strict=True)}  # the first node's
+        waiting |= {job.task(0): one for job, one in zip(jobs, alike, strict=True)}  # the first node's
         array, many = _array(jobs[0]), f"{len(jobs)} jobs" if len(jobs) > 1 else "one job"
         on = f" on {nodes} nodes each" if nodes > 1 else ""
         batch.say(f"submitted to SLURM: {many}{on}, as {array}; what they say is in {folder}/{array}_*")
     with batch.console.status("waiting for SLURM"):  # visible in a terminal only
         for job in _as_they_end(list(waiting)):
-            queued = waiting.pop(job)
-            batch.say(_output(job) or f"{queued.name}: ended without a word")
-            batch.end(queued, job.result() if job.paths.result_pickle.exists() else "lost")
+            assignment = waiting.pop(job)
+            batch.say(_output(job) or f"{assignment.name}: ended without a word")
+            states = job.result() if job.paths.result_pickle.exists() else {}
+            for queued in assignment.jobs:
+                batch.end(queued, states.get(queued.number, "lost"))
             if batch.failed_fast:
                 _cancel(waiting)
                 raise SystemExit(1)
 
 
 class SlurmJob:
-    """The function that SLURM calls on each node: it runs a job, and queues it up again when its time is over.
+    """What SLURM calls on each node: it runs a job or a population, and queues it up again when its time is over.
 
     Args:
         max_requeues: the most times that it may queue up again.
@@ -80,26 +91,29 @@ class SlurmJob:
     def __init__(self, max_requeues: int) -> None:
         self.max_requeues = max_requeues
 
-    def __call__(self, queued: QueuedJob) -> str:
-        """Run the job and return its state; on all nodes but the first, start the ranks of that node.
+    def __call__(self, assignment: Assignment) -> States:
+        """Run it and return the states of its jobs; on all nodes but the first, start the ranks of that node.
 
         Raises:
             SystemExit: the job was cut. It leaves no result, and SLURM runs it again or has cancelled it.
 
         """
-        if _restarts():  # goes on with the run that it has begun itself
-            queued = replace(queued, job=replace(queued.job, fresh=False))
+        if _restarts():  # goes on with the runs that it has begun itself
+            assignment = assignment.resumed()
+        states: States = {}
         try:
             for number in _WARNINGS:  # until the run handles them itself
                 signal.signal(number, _interrupt)
             if _on_another_node():
-                return _help_with(queued.job)
-            return queued.run(Console(stderr=True, width=200))
+                _help_with(assignment.jobs[0].job)
+            else:
+                assignment.run(Console(stderr=True, width=200), states)
         except KeyboardInterrupt:
             if _on_another_node():
-                return "interrupted"  # the first node decides what comes next
+                return states  # the first node decides what comes next
             self._queue_up_again()
             raise SystemExit(1) from None
+        return states
 
     def _queue_up_again(self) -> None:
         """Queue up again, unless SLURM is already ending this job: SLURM requeues a preempted job itself."""
@@ -120,33 +134,32 @@ def _on_another_node() -> bool:
     return os.environ.get("SLURM_NODEID", "0") != "0"
 
 
-def _help_with(job: Job) -> str:
+def _help_with(job: Job) -> None:
     """Start the ranks of a job on this node; the first node leads them."""
     paths = submitit.JobEnvironment().paths
     lead = submitit.core.utils.JobPaths(paths.folder, submitit.JobEnvironment().job_id, 0)
     ranks = job.build().trainer.num_devices
     join_ranks(job.folder, ranks, this_node(job.nodes), lead.result_pickle.exists)
-    return "helped"
 
 
-def _by_nodes(queued_jobs: Sequence[QueuedJob]) -> dict[int, list[QueuedJob]]:
-    """Group jobs by their number of nodes."""
-    groups: dict[int, list[QueuedJob]] = {}
-    for queued in queued_jobs:
-        groups.setdefault(queued.job.nodes, []).append(queued)
+def _by_nodes(ready: Sequence[Assignment]) -> dict[int, list[Assignment]]:
+    """Group jobs and populations by their number of nodes."""
+    groups: dict[int, list[Assignment]] = {}
+    for assignment in ready:
+        groups.setdefault(assignment.nodes, []).append(assignment)
     return groups
 
 
-def _array(job: "submitit.Job[str]") -> str:
+def _array(job: "submitit.Job[States]") -> str:
     return job.job_id.split("_")[0]
 
 
-def _cancel(jobs: Iterable["submitit.Job[str]"]) -> None:
+def _cancel(jobs: Iterable["submitit.Job[States]"]) -> None:
     if arrays := {_array(job) for job in jobs}:
         subprocess.run(["scancel", *arrays], check=False)
 
 
-def _as_they_end(jobs: list["submitit.Job[str]"]) -> Iterator["submitit.Job[str]"]:
+def _as_they_end(jobs: list["submitit.Job[States]"]) -> Iterator["submitit.Job[States]"]:
     """Yield each job when it has ended: it has a result, or SLURM's queue does not hold it any more."""
     asked = time.monotonic()
     while jobs:
@@ -164,7 +177,7 @@ def _as_they_end(jobs: list["submitit.Job[str]"]) -> Iterator["submitit.Job[str]
                 list(jobs[0].paths.folder.iterdir())  # makes a network disk refresh
 
 
-def _output(job: "submitit.Job[str]") -> str:
+def _output(job: "submitit.Job[States]") -> str:
     """Return the lines that a job has printed, without those of SLURM and submitit about its signals."""
     lines = (job.stderr() or "").splitlines()
     return "\n".join(line for line in lines if not line.startswith(("srun: ", "slurmstepd", "submitit ")))

@@ -40,7 +40,7 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     kept = {key: value for key, value in settings.items() if key not in _NO_IDENTITY}
     kept["trainer"] = {key: x for key, x in settings["trainer"].items() if key not in _NO_IDENTITY_TRAINER}
-    named: dict[str, Any] = _by_public_names(kept)
+    named: dict[str, Any] = by_public_names(kept)
     return named
 
 
@@ -66,13 +66,13 @@ def _digest(settings: Mapping[str, Any], size: int) -> str:
     return hashlib.blake2s(text.encode(), digest_size=size).hexdigest()
 
 
-def _by_public_names(value: Any) -> Any:
+def by_public_names(value: Any) -> Any:
     """Return settings in which each ``_target_`` of a public class is the name of the class alone."""
     if isinstance(value, list):
-        return [_by_public_names(item) for item in value]
+        return [by_public_names(item) for item in value]
     if not isinstance(value, Mapping):
         return value
-    named = {key: _by_public_names(item) for key, item in value.items()}
+    named = {key: by_public_names(item) for key, item in value.items()}
     target = named.get("_target_")
     if isinstance(target, str) and target.split(".")[0] in _PUBLIC:
         named["_target_"] = target.rsplit(".", 1)[-1]

@@ -85,8 +85,12 @@ def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _PACKAGES} | {"python": platform.python_version()}
 
 
-def build_parts(plan: RunPlan) -> RunParts:
+def build_parts(plan: RunPlan, trainer: bool = True) -> RunParts:
     """Build every part of a run without running it.
+
+    Args:
+        plan: of the run.
+        trainer: whether the Trainer is built and checked too; of runs with the same settings for it, one is enough.
 
     Raises:
         RequestError: a part cannot be built.
@@ -99,9 +103,9 @@ def build_parts(plan: RunPlan) -> RunParts:
     for name, metric in plan.metrics.items():
         with named_errors(f"metrics.{name}"), silenced():
             check_metric(name, metric, plan.task)
-    with named_errors("trainer"), silenced():
-        trainer = parts.trainer
-    _check_devices(plan, trainer)
+    if trainer:
+        with named_errors("trainer"), silenced():
+            _check_devices(plan, parts.trainer)
     return parts
 
 

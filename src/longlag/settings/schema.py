@@ -6,7 +6,7 @@ A schema is a dataclass. Each field is a key, and the type of the field holds th
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from longlag.errors import RequestError, near
 
@@ -76,6 +76,20 @@ def _seed(key: str, value: Any) -> int:
     return value
 
 
+def check_population(key: str, value: Any) -> int | Literal["auto"]:
+    """Check the most runs that train as one batch.
+
+    Raises:
+        RequestError: the value is neither ``auto`` nor a positive integer.
+
+    """
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RequestError(f"{key} must be auto, 1 (each run alone) or a larger integer, got {value!r}")
+    return value
+
+
 def _anything(key: str, value: Any) -> Any:
     return value
 
@@ -96,6 +110,8 @@ Switch = Annotated[bool, check_switch]
 Name = Annotated[str, _name]
 #: A seed that NumPy and torch both take.
 Seed = Annotated[int, _seed]
+#: The most runs in a population, or ``auto``.
+Population = Annotated[int | Literal["auto"], check_population]
 #: A value that the part which reads it checks.
 Unchecked = Annotated[Any, _anything]
 
@@ -120,6 +136,7 @@ class TrainKeys:
     output_dir: Name
     engine: Unchecked
     stop_when_solved: Switch
+    population: Population
     resume: Unchecked
     fail_fast: Switch
     fresh: Switch
@@ -127,7 +144,7 @@ class TrainKeys:
 
 
 #: Keys of the command, which the settings of a run do not have.
-ABOUT_THE_COMMAND = ("per_cell", "output_dir", "resume", "fail_fast", "fresh", "trust")
+ABOUT_THE_COMMAND = ("per_cell", "output_dir", "population", "resume", "fail_fast", "fresh", "trust")
 
 
 def checks_of(schema: type) -> dict[str, Check]:

@@ -16,6 +16,7 @@ from processes import assert_gone, processes_of, started
 
 from longlag.jobs.job import Job
 from longlag.jobs.messages import Ended
+from longlag.launch.assignment import Assignment
 from longlag.launch.local.pool import Pool
 from longlag.launch.local.slots import Slots
 from longlag.launch.local.worker_process import Worker
@@ -315,8 +316,8 @@ def test_a_worker_keeps_to_its_gpus_and_threads(tiny, meeting, tmp_path, monkeyp
         for seed in (0, 1):
             settings = settings_of([*tiny, *meeting, f"seed={seed}"])
             job = Job(settings, RunFolder(tmp_path / str(seed)))
-            assert pool.begin(QueuedJob(seed, job, "a run", "", 1, {}))
-        assert not pool.begin(QueuedJob(2, job, "a run", "", 1, {}))
+            assert pool.begin(Assignment((QueuedJob(seed, job, "a run", "", 1, {}),)))
+        assert not pool.begin(Assignment((QueuedJob(2, job, "a run", "", 1, {}),)))
         ended = []
         while pool.busy:
             ended += [event.state for _, event in pool.events(0.1) if isinstance(event, Ended)]

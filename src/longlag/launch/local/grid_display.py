@@ -1,9 +1,8 @@
-"""The progress of a grid: one display for all jobs in a terminal, lines on a file or a pipe."""
+"""The progress of a grid: one display for all jobs and populations in a terminal, lines on a file or a pipe."""
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from longlag.launch.local.rows import PopulationRow, Row
 from longlag.runs import in_words
 from longlag.terminal import duration, print_line, shortened
 
@@ -25,43 +25,13 @@ _CALLED = {"done": in_words("done"), "skipped": "ran before"}
 _RAN = ("solved", "done", "diverged")
 
 
-@dataclass
-class _Row:
-    """A running job.
-
-    Args:
-        title: names it.
-        begun: the time of its start.
-        step: the latest step; ``None`` before the first.
-        steps: the most steps; -1 without a limit.
-        accuracy: at the latest validation.
-
-    """
-
-    title: str
-    begun: float
-    step: int | None = None
-    steps: int = -1
-    accuracy: float | None = None
-
-    @property
-    def share(self) -> float:
-        return min(1.0, (self.step or 0) / self.steps) if self.steps > 0 else 0.0
-
-    def figures(self, accuracy_too: bool = True) -> str:
-        if self.step is None:
-            return "starting"
-        accuracy = "" if self.accuracy is None or not accuracy_too else f"  val acc {self.accuracy:.3f}"
-        return f"step {self.step}{f'/{self.steps}' if self.steps > 0 else ''}{accuracy}"
-
-
 class GridDisplay:
-    """In a terminal, a bar for the grid and a line for each job; elsewhere, a line about the grid now and then.
+    """In a terminal, a bar for the grid and a line for each job or population; elsewhere, a line now and then.
 
     Args:
         console: where to draw.
         total: the number of jobs.
-        slots: the most jobs at once.
+        slots: the most jobs or populations at once.
         clock: returns the time in seconds.
 
     """
@@ -71,7 +41,10 @@ class GridDisplay:
         self.total = total
         self.slots = slots
         self.ended: Counter[str] = Counter()
-        self._rows: dict[int, _Row] = {}
+        self._rows: dict[int, Row | PopulationRow] = {}  # by the number of the first job
+        self._row_of: dict[int, int] = {}
+        self._first_begun: float | None = None
+        self._populations = False
         self._seconds: list[float] = []
         self._clock = clock
         self._drawn = clock()
@@ -92,22 +65,33 @@ class GridDisplay:
             self._live.stop()
             self._live = None
         self._rows.clear()
+        self._row_of.clear()
 
-    def begin(self, number: int, title: str) -> None:
-        """Add a job that begins."""
-        self._rows[number] = _Row(title, self._clock())
+    def begin(self, numbers: Sequence[int], title: str) -> None:
+        """Add a job that begins, or the jobs of a population, which are one line."""
+        begun = self._clock()
+        alone = len(numbers) == 1
+        members = {number: Row("", begun) for number in numbers}
+        self._rows[numbers[0]] = Row(title, begun) if alone else PopulationRow(title, begun, members)
+        self._row_of |= dict.fromkeys(numbers, numbers[0])
+        self._populations |= not alone
+        self._first_begun = begun if self._first_begun is None else self._first_begun
 
     def move(self, number: int, step: int, steps: int, accuracy: float | None) -> None:
         """Update the step of a job."""
-        row = self._rows[number]
-        row.step, row.steps, row.accuracy = step, steps, accuracy
+        self._rows[self._row_of[number]].move(number, step, steps, accuracy)
 
     def end(self, number: int, how: str) -> None:
         """Count a job that has ended, or does not run."""
         self.ended[how] += 1
-        row = self._rows.pop(number, None)
-        if row is not None and how in _RAN:
+        first = self._row_of.pop(number, None)
+        if first is None:  # it has not begun
+            return
+        row = self._rows[first]
+        if how in _RAN:
             self._seconds.append(self._clock() - row.begun)
+        if row.end(number, how):
+            del self._rows[first]
 
     def say(self, line: str) -> None:
         """Print a line, above the display."""
@@ -136,10 +120,19 @@ class GridDisplay:
         """Estimate the time left from the runs that have ended; ``None`` if none has."""
         if not self._seconds or self.total <= self.ended.total():
             return None
+        if self._populations:
+            return self._seconds_at_this_rate()
         each = sum(self._seconds) / len(self._seconds)
         going = [1.0 - row.share for row in self._rows.values()]
         waiting = self.total - self.ended.total() - len(going)
         return each * max((waiting + sum(going)) / self.slots, *going, 0.0)
+
+    def _seconds_at_this_rate(self) -> float:
+        """Return the time left if the steps go on as they have gone so far, whatever trains beside whatever."""
+        assert self._first_begun is not None
+        going = sum(share for row in self._rows.values() for share in row.going())
+        done = len(self._seconds) + going
+        return (self._clock() - self._first_begun) * (self.total - self.ended.total() - going) / done
 
     def _picture(self) -> RenderableType:
         wide = self.console.width >= _WIDE
@@ -162,7 +155,7 @@ class GridDisplay:
         for number, row in self._rows.items():
             title, shown = Text(shortened(row.title, room)), Text(figures[number])
             if wide:
-                bar = ProgressBar(total=1.0, completed=row.share, width=_ROW_BAR) if row.step is not None else Text("")
+                bar = ProgressBar(total=1.0, completed=row.share, width=_ROW_BAR) if row.moving else Text("")
                 jobs.add_row(title, bar, shown)
             else:
                 jobs.add_row(title, shown)

@@ -24,11 +24,13 @@ from longlag.jobs.messages import (
     order_from_line,
     order_line,
 )
+from longlag.launch.assignment import Assignment
 from longlag.launch.batch import Batch
 from longlag.launch.local.grid_display import GridDisplay
 from longlag.launch.local.pool import Pool
 from longlag.launch.local.slots import cores, gpus, on_gpu, slots_of
 from longlag.launch.local.spares import end_spares
+from longlag.launch.populations import assignments
 from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
 from longlag.runs import DamagedRunError, Status
@@ -68,12 +70,13 @@ class LocalMachine:
             end_spares()
         self.display = GridDisplay(Console(stderr=True), 0, len(self.pool.slots.gpus))
 
-    def launch(self, configs: Iterator[DictConfig], total: int) -> list[JobReturn]:
+    def launch(self, configs: Iterator[DictConfig], count: int, total: int) -> list[JobReturn]:
         """Run jobs, and return the result of each for Hydra's sweeper, in their order.
 
         Args:
             configs: of the jobs, with Hydra's own node; each is composed when its turn comes.
-            total: the number of jobs, with those of earlier batches.
+            count: the number of jobs.
+            total: the same, with those of earlier batches.
 
         Raises:
             KeyboardInterrupt: the command was asked to stop.
@@ -82,7 +85,7 @@ class LocalMachine:
         """
         self.display.total = max(total, session().jobs)
         with stop_requests() as request, self.display:
-            work = _Work(self, configs, request)
+            work = _Work(self, configs, count, request)
             try:
                 work.run()
             except BaseException:  # the second interrupt, or a fault of ours
@@ -102,16 +105,18 @@ class _Work:
     Args:
         machine: where they run.
         configs: of the jobs.
+        count: the number of jobs.
         request: to stop.
 
     """
 
-    def __init__(self, machine: LocalMachine, configs: Iterator[DictConfig], request: StopRequest) -> None:
+    def __init__(self, machine: LocalMachine, configs: Iterator[DictConfig], count: int, request: StopRequest) -> None:
         self.pool, self.display = machine.pool, machine.display
         self.batch = Batch(self.display.console, machine.context, machine.function, self.display.end)
         self.request = request
-        self._waiting = configs
-        self._next: QueuedJob | None = None
+        slots = len(self.pool.slots.gpus)
+        self._waiting = assignments(self._take, configs, count, lambda jobs, at_once: slots, self.batch.say)
+        self._next: Assignment | None = None
         self._all_begun = False
 
     @property
@@ -131,22 +136,22 @@ class _Work:
                 self._begin()
             if not self.pool.busy and (stopping or self._all_begun):
                 return
-            for queued, event in self.pool.events(_EVERY_S):
-                self._handle(queued, event)
+            for assignment, event in self.pool.events(_EVERY_S):
+                self._handle(assignment, event)
             self.display.tick()
 
     def _begin(self) -> None:
         """Begin jobs while there is room, in their order."""
         while not self.stopping:
             if self._next is None:
-                config = next(self._waiting, None)
-                if config is None:
+                try:
+                    self._next = next(self._waiting)
+                except StopIteration:
                     self._all_begun = True
                     end_spares()
                     return
-                self._next = self._take(config)
             elif self.pool.begin(self._next):
-                self.display.begin(self._next.number, self._next.name)
+                self.display.begin([queued.number for queued in self._next.jobs], self._next.name)
                 self._next = None
             else:
                 return
@@ -157,7 +162,7 @@ class _Work:
         queued = self.batch.take(config)
         if queued is None:
             return None
-        order = queued.order()
+        order = Assignment((queued,)).order()
         if order_from_line(order_line(order)) != order:
             self.batch.refuse(queued, RequestError("a mapping in the settings has a key that is not text"))
             return None
@@ -166,26 +171,30 @@ class _Work:
             self.display.say(f"{queued.name}: runs alone, on {queued.processes} processes; {room}")
         return queued
 
-    def _handle(self, queued: QueuedJob, event: Event) -> None:
+    def _handle(self, assignment: Assignment, event: Event) -> None:
         match event:
-            case Moved(step, steps, accuracy):
-                self.display.move(queued.number, step, steps, accuracy)
             case Said(line):
                 self.display.say(line)
             case Printed(line):
-                self.display.say(f"{queued.name}: {line}")
-            case Ended(state):
-                self.batch.end(queued, state)
-            case Refused(reason):
-                self.batch.refuse(queued, RequestError(reason))
-            case Raised(traceback):
-                self.display.say(f"{queued.name}: failed: {traceback.splitlines()[-1]}")
-                self.batch.end(queued, "failed", RuntimeError(f"{queued.name}:\n{traceback}"))
-            case Died(reason):
-                state = _mark(queued.job, "interrupted" if self.stopping else "failed", reason)
-                if state == "failed":
-                    self.display.say(f"{queued.name}: failed: {reason}")
-                self.batch.end(queued, state)
+                self.display.say(f"{assignment.name}: {line}")
+            case Moved(step, steps, accuracy, member):
+                self.display.move(assignment.jobs[member].number, step, steps, accuracy)
+            case Ended(state, member):
+                self.batch.end(assignment.jobs[member], state)
+            case Refused(reason, member):
+                self.batch.refuse(assignment.jobs[member], RequestError(reason))
+            case Raised(traceback, member):
+                name = assignment.jobs[member].name
+                self.display.say(f"{name}: failed: {traceback.splitlines()[-1]}")
+                self.batch.end(assignment.jobs[member], "failed", RuntimeError(f"{name}:\n{traceback}"))
+            case Died(reason, member):
+                self._died(assignment.jobs[member], reason)
+
+    def _died(self, queued: QueuedJob, reason: str) -> None:
+        state = _mark(queued.job, "interrupted" if self.stopping else "failed", reason)
+        if state == "failed":
+            self.display.say(f"{queued.name}: failed: {reason}")
+        self.batch.end(queued, state)
 
 
 def _mark(job: Job, state: State, reason: str) -> str:

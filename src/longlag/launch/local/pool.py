@@ -1,11 +1,12 @@
-"""The workers of a machine, and the job that each of them runs."""
+"""The workers of a machine, and the job or the population that each of them runs."""
 
 import selectors
 import signal
 import time
 from collections.abc import Iterator
 
-from longlag.jobs.messages import Died, Ended, Event, Raised, Refused
+from longlag.jobs.messages import Died, Ended, Event, Over, Raised, Refused
+from longlag.launch.assignment import Assignment
 from longlag.launch.local.slots import Slots
 from longlag.launch.local.spares import take_spare
 from longlag.launch.local.worker_process import Worker
@@ -15,7 +16,7 @@ _GRACE_S = 1.0  # how long a worker may take to end after the second interrupt
 
 
 class Pool:
-    """The workers of a machine. They stay, warm, from job to job; one that dies costs its job and is replaced.
+    """The workers of a machine. They stay, warm, from job to job; one that dies costs what it runs and is replaced.
 
     Args:
         slots: the parts of the machine.
@@ -27,21 +28,22 @@ class Pool:
         self.slots = slots
         self._gpus = gpus
         self._workers: dict[int, Worker] = {}
-        self._jobs: dict[int, QueuedJob] = {}  # slot -> the job of the worker that is in this slot
+        self._given: dict[int, Assignment] = {}  # slot -> what the worker runs that is in this slot
+        self._left: dict[int, set[int]] = {}  # the same slot -> those of its jobs that have not ended, by their places
         self._slots: dict[int, tuple[int, ...]] = {}  # the same slot -> all slots of this job
 
     @property
     def busy(self) -> bool:
-        """Whether a job is running."""
-        return bool(self._jobs)
+        """Whether a worker is running something."""
+        return bool(self._given)
 
-    def begin(self, queued: QueuedJob) -> bool:
-        """Give a job to a worker, if there is room; return whether there was."""
+    def begin(self, assignment: Assignment) -> bool:
+        """Give a job or a population to a worker, if there is room; return whether there was."""
         taken = {slot for slots in self._slots.values() for slot in slots}
-        slots = self.slots.taken_by(queued.processes, set(range(len(self.slots.gpus))) - taken)
+        slots = self.slots.taken_by(assignment.processes, set(range(len(self.slots.gpus))) - taken)
         if slots is None:
             return False
-        alone = self.slots.alone(queued.processes)
+        alone = self.slots.alone(assignment.processes)
         environment = self.slots.environment(slots, self._gpus if alone else ())
         first = slots[0]
         worker = self._workers.get(first)
@@ -49,45 +51,53 @@ class Pool:
             if worker is not None:
                 worker.close()
             worker = self._workers[first] = take_spare(environment) or Worker(environment)
-        self._jobs[first], self._slots[first] = queued, slots
-        worker.give(queued.order())
+        self._given[first], self._slots[first] = assignment, slots
+        self._left[first] = set(range(len(assignment.jobs)))
+        worker.give(assignment.order())
         return True
 
-    def events(self, timeout: float) -> Iterator[tuple[QueuedJob, Event]]:
-        """Yield each event with its job; wait for one if there is none.
+    def events(self, timeout: float) -> Iterator[tuple[Assignment, Event]]:
+        """Yield each event with what the worker runs; wait for one if there is none.
 
-        The last event of a job is one of ``Ended``, ``Refused``, ``Raised`` and ``Died``.
+        The last event of a job is one of ``Ended``, ``Refused``, ``Raised`` and ``Died``. After an interrupt, members
+        of a population that had not begun have none.
 
         Args:
             timeout: the most seconds to wait.
 
         """
         with selectors.DefaultSelector() as selector:
-            for slot in self._jobs:
+            for slot in self._given:
                 for pipe in self._workers[slot].open_pipes():
                     selector.register(pipe.descriptor, selectors.EVENT_READ)
             if selector.get_map():
                 selector.select(timeout)
             else:
                 time.sleep(timeout)
-        for slot, queued in list(self._jobs.items()):
+        for slot, assignment in list(self._given.items()):
             worker = self._workers[slot]
             exit_code = worker.process.poll()
             for event in worker.events():
-                if isinstance(event, Ended | Refused | Raised):
+                if isinstance(event, Over):
                     self._release(slot)
-                yield queued, event
-            if slot in self._jobs and exit_code is not None:
-                self._release(slot)
+                    continue
+                if isinstance(event, Ended | Refused | Raised):
+                    self._left[slot].discard(event.member)
+                yield assignment, event
+            if slot in self._given and exit_code is not None:
+                left = self._release(slot)
                 self._workers.pop(slot).close()
-                yield queued, Died(_how_ended(exit_code))
+                for member in sorted(left):
+                    yield assignment, Died(_how_ended(exit_code), member)
 
-    def _release(self, slot: int) -> None:
-        del self._jobs[slot], self._slots[slot]
+    def _release(self, slot: int) -> set[int]:
+        """Free the slots of what a worker has run; return those of its jobs that have not ended."""
+        del self._given[slot], self._slots[slot]
+        return self._left.pop(slot)
 
     def interrupt(self) -> None:
         """Ask the jobs to stop: each saves a checkpoint and ends. A worker that is still starting is killed."""
-        for slot in self._jobs:
+        for slot in self._given:
             worker = self._workers[slot]
             worker.signal(signal.SIGINT if worker.ready else signal.SIGKILL)
 
@@ -100,9 +110,9 @@ class Pool:
                 pass  # the display is gone
         for worker in self._workers.values():
             worker.signal(signal.SIGKILL)
-        unfinished = list(self._jobs.values())
-        self._jobs.clear()
-        self._slots.clear()
+        unfinished = [self._given[slot].jobs[member] for slot, left in self._left.items() for member in sorted(left)]
+        for each in (self._given, self._left, self._slots):
+            each.clear()
         self.close()
         return unfinished
 

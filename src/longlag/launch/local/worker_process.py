@@ -44,7 +44,7 @@ class Worker:
         self.process.stdout.close()
 
     def give(self, order: Order) -> None:
-        """Send a job. If the worker is dead, ``process.poll()`` tells."""
+        """Send a job or a population. If the worker is dead, ``process.poll()`` tells."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(f"{order_line(order)}\n".encode())
