@@ -129,6 +129,9 @@ def _reasons_of_trainer(trainer: Mapping[str, Any]) -> Iterator[str]:
     for name, values in _TRAINER.items():
         if name in trainer and (trainer[name] not in values or isinstance(trainer[name], bool)):
             yield f"trainer.{name}={_text(trainer[name])}"
+    interval = trainer.get("val_check_interval")
+    if isinstance(interval, bool) or not isinstance(interval, int):
+        yield f"trainer.val_check_interval={_text(interval)}"
     for name in trainer:
         if name not in (*_TRAINER, *_OWN_OF_TRAINER, *_SHARED_OF_TRAINER):
             yield f"trainer.{name} is set"

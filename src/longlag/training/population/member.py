@@ -21,6 +21,8 @@ from longlag.training.population.member_checkpoint import MemberCheckpoints
 from longlag.training.run import Run
 from longlag.training.run_parts import RunParts
 
+_log = logging.getLogger("longlag")
+
 
 class View:
     """What the module, the callbacks and the loggers of a member see of a Trainer.
@@ -79,12 +81,12 @@ class Member(Run):
         self.view = View(arguments)
         self.checkpoints = MemberCheckpoints(self)
         self._interval: int = arguments["val_check_interval"]
-        self._clipping = arguments["gradient_clip_val"], arguments["gradient_clip_algorithm"]
+        self._clipping = arguments.get("gradient_clip_val"), arguments.get("gradient_clip_algorithm")
         self._budget = seconds_of(plan.max_time)
         self._until = math.inf
         self._seconds = 0.0
         probe = [] if plan.probe is None else [plan.probe]
-        self.callbacks: list[Callback] = [parts.solved, parts.segments, *probe]
+        self.callbacks: list[Callback] = [parts.solved, parts.segments, *probe, *plan.callbacks]
         """Those of a run alone that act here too, in the order of their turns."""
 
     @property
@@ -126,6 +128,7 @@ class Member(Run):
         self.dtype = dtype
         model = self.parts.model
         model.engines = [Native() for _ in model.cells]
+        _log.info("trains in a population; %s runs %s", model.engines[0].used, type(model.cells[0]).__name__)
         module = self.make_module(MemberModule)
         self.view.loggers = self.loggers
         module.trainer = self.trainer

@@ -45,7 +45,8 @@ class Population:
         ended: Callable[[RunParts, Status], None],
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.members: list[Member] = []
+        self.members: dict[Member, None] = {}
+        """Those that train, in the order in which they joined."""
         self._arriving = arriving
         self._at_once = at_once
         self._ended = ended
@@ -59,7 +60,7 @@ class Population:
             joining = [Member(parts) for parts in islice(self._arriving, self._at_once - len(self.members))]
             if not joining:
                 return
-            self.members += joining
+            self.members |= dict.fromkeys(joining)
             joining = list(self._each(joining, lambda each: each.begin()))
             joining = list(self._each(joining, self._prepare))
             self._measure([member for member in joining if member.view.global_step == 0])
@@ -201,9 +202,9 @@ class Population:
             torch.set_default_dtype(before)
 
     def _each(self, members: Iterable[Member], action: Callable[[Member], _T]) -> dict[Member, _T]:
-        """Do something for each member, and return the results; a member that it fails for leaves."""
+        """Do something for each member that has not left, and return the results; a member that it fails for leaves."""
         results: dict[Member, _T] = {}
-        for member in list(members):
+        for member in [each for each in members if each in self.members]:
             try:
                 results[member] = action(member)
             except Exception as error:
@@ -212,7 +213,7 @@ class Population:
 
     def _leave(self, member: Member, error: BaseException | None) -> None:
         """Record how a member has ended."""
-        self.members.remove(member)
+        del self.members[member]
         try:
             with logged_to(member.plan.folder.log) as log:
                 status = member.end(error, log)
