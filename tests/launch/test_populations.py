@@ -126,7 +126,7 @@ def test_a_member_that_fails_costs_itself_alone(longlag, fates):
     said = longlag(*GRID, *fates, "+task.fails=1", "seed=0,1,2")
     assert said.code == 1
     assert "3 runs as one population" in said.err
-    assert "[2/3] lstm delayed_xor T=8 b=1 seed=1: failed: RuntimeError: not today (fates.py, line " in said.err
+    assert "[2/3] lstm Fated T=8 b=1 seed=1: failed: RuntimeError: not today (fates.py, line " in said.err
     assert states() == {0: "done", 1: "failed", 2: "done"}
     assert "Traceback" not in said.err
 
