@@ -8,62 +8,18 @@ from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import Logger
-from torch.optim import Optimizer
 
 from longlag.engine.native import Native
 from longlag.runs import Status
 from longlag.task import Batch
 from longlag.training.callbacks.error_flow import ErrorFlow
 from longlag.training.callbacks.stopping import OutOfTime, seconds_of
-from longlag.training.module import SequenceModule
 from longlag.training.population.member_checkpoint import MemberCheckpoints
+from longlag.training.population.member_module import MemberModule, View
 from longlag.training.run import Run
 from longlag.training.run_parts import RunParts
 
 _log = logging.getLogger("longlag")
-
-
-class View:
-    """What the module, the callbacks and the loggers of a member see of a Trainer.
-
-    Args:
-        arguments: the arguments of the Trainer.
-
-    """
-
-    is_global_zero = True
-    world_size = 1
-    global_rank = 0
-    accumulate_grad_batches = 1
-    sanity_checking = False
-
-    def __init__(self, arguments: dict[str, Any]) -> None:
-        self.max_steps: int = arguments["max_steps"]
-        self.log_every_n_steps: int = arguments["log_every_n_steps"]
-        self.global_step = 0
-        self.should_stop = False
-        self.evaluating = False
-        self.loggers: list[Logger] = []
-
-
-class MemberModule(SequenceModule):
-    """The module of a member. Its figures go to the recorders alone: there is no Trainer behind ``self.log``."""
-
-    def log_dict(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing."""
-
-    def clip_gradients(
-        self,
-        optimizer: Optimizer,
-        gradient_clip_val: int | float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """Clip the gradients as Lightning does."""
-        if not gradient_clip_val:
-            return
-        clip = torch.nn.utils.clip_grad_value_ if gradient_clip_algorithm == "value" else torch.nn.utils.clip_grad_norm_
-        clip([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
 
 
 class Member(Run):
@@ -79,7 +35,7 @@ class Member(Run):
         plan, arguments = parts.plan, parts.plan.arguments
         self.task = plan.task
         self.view = View(arguments)
-        self.checkpoints = MemberCheckpoints(self)
+        self.checkpoints = MemberCheckpoints(parts, self.view, self.seconds)
         self._interval: int = arguments["val_check_interval"]
         self._clipping = arguments.get("gradient_clip_val"), arguments.get("gradient_clip_algorithm")
         self._budget = seconds_of(plan.max_time)
@@ -99,6 +55,11 @@ class Member(Run):
         """The module, once the member has started."""
         assert isinstance(self.module, MemberModule)
         return self.module
+
+    @property
+    def accuracy(self) -> float | None:
+        """At the latest validation; ``None`` before the first."""
+        return self.own_module.measured.get("val/acc")
 
     @property
     def error_flow(self) -> ErrorFlow | None:
@@ -136,6 +97,7 @@ class Member(Run):
             recorder.in_population = True
         module.to(dtype)
         self.optimizer = module.configure_optimizers()
+        self.checkpoints.attach(self.own_module, self.optimizer, self.callbacks)
         if self.goes_on:
             self.checkpoints.load()
 
