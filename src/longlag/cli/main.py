@@ -51,12 +51,15 @@ def entry() -> NoReturn:
     A further signal while the process ends is no news: it ends the process at once, without a traceback.
     """
     sys.unraisablehook = _unraisable
+    code = 1
     try:
-        code = main()
-    except KeyboardInterrupt:  # another one, while main handled the first
-        code = 1
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+        try:
+            code = main()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+    except KeyboardInterrupt:  # another one, while main handled the first, or just after
+        pass
     sys.exit(code)
 
 
