@@ -9,14 +9,16 @@ from typing import Any
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
+from torch import Tensor
 from torch.optim import Optimizer
 
 from longlag.engine.native import Native
+from longlag.engine.native.online import Learned
 from longlag.runs import Status
 from longlag.task import Batch
 from longlag.training.callbacks.error_flow import ErrorFlow
 from longlag.training.callbacks.stopping import OutOfTime, seconds_of
-from longlag.training.module import SequenceModule
+from longlag.training.module import Diverged, SequenceModule
 from longlag.training.population.member_checkpoint import MemberCheckpoints
 from longlag.training.run import Run
 from longlag.training.run_parts import RunParts
@@ -49,6 +51,24 @@ class View:
 
 class MemberModule(SequenceModule):
     """The module of a member. Its figures go to the recorders alone: there is no Trainer behind ``self.log``."""
+
+    def record_losses(self, first: int, losses: Tensor) -> None:
+        """Record the loss of each training sequence, [N], as that of a step; the steps begin with ``first``.
+
+        Steps are recorded as often as the settings say; afterwards the run stands where it did before.
+        """
+        view, every = self.trainer, self.trainer.log_every_n_steps  # type: ignore[attr-defined]
+        stands_at = view.global_step
+        for step in range(-(-first // every) * every, first + len(losses), every):
+            view.global_step = step  # type: ignore[misc]  # it is a View
+            self._send({"train/loss": losses[step - first].item()})
+        view.global_step = stands_at  # type: ignore[misc]
+
+    def judge_recent(self, nets: Tensor, batch: Batch) -> None:
+        """Judge training sequences by the outputs of their steps, if the task looks back on them."""
+        size = self.task.recent
+        if size and len(nets):
+            self.recent.update(self.task.judge(nets[-size:], batch.select(slice(-size, None))))
 
     def log_dict(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing."""
@@ -151,6 +171,29 @@ class Member(Run):
     def training_batch(self) -> Batch:
         """Draw the batch of the next step."""
         return self.task.train_batch(self.view.global_step).cast(self.dtype)
+
+    def training_block(self, most: int) -> Batch:
+        """Draw the sequences up to the next validation, or the end; at most ``most``. Each is a step."""
+        step = self.view.global_step
+        count = min(self._interval - step % self._interval, self.view.max_steps - step, most)
+        return self.task.train_sequences(step, count).cast(self.dtype)
+
+    def end_block(self, block: Batch, learned: Learned) -> None:
+        """Count and record the sequences that the engine has learned.
+
+        Raises:
+            Diverged: the loss of the next one is not finite.
+
+        """
+        module, view, count = self.own_module, self.view, learned.learned
+        module.record_losses(view.global_step, learned.losses[:count])
+        module.judge_recent(learned.nets[:count], block.select(slice(count)))
+        view.global_step += count
+        if count < len(block.lengths):
+            loss = learned.losses[count].item()
+            raise Diverged(f"the training loss is {loss} at step {view.global_step}")
+        for callback in self.callbacks:
+            callback.on_train_batch_end(self.trainer, module, None, None, 0)
 
     def clip(self) -> None:
         """Clip the gradients, which the way back has left in the parameters."""
