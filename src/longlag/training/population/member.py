@@ -24,6 +24,7 @@ from longlag.training.run import Run
 from longlag.training.run_parts import RunParts
 
 _log = logging.getLogger("longlag")
+_JUDGED = 256  # training sequences that are judged at once
 
 
 class View:
@@ -64,11 +65,26 @@ class MemberModule(SequenceModule):
             self._send({"train/loss": losses[step - first].item()})
         view.global_step = stands_at  # type: ignore[misc]
 
-    def judge_recent(self, nets: Tensor, batch: Batch) -> None:
-        """Judge training sequences by the outputs of their steps, if the task looks back on them."""
-        size = self.task.recent
-        if size and len(nets):
-            self.recent.update(self.task.judge(nets[-size:], batch.select(slice(-size, None))))
+    def judge_recent(self, first: int, nets: Tensor, batch: Batch) -> None:
+        """Judge training sequences by the outputs of their steps, if the task looks back on them.
+
+        What an element is rounded to may depend on its place in a tensor. So the sequences are judged in groups that
+        depend on their numbers alone, with copies for those that belong to a group and are not here.
+
+        Args:
+            first: the number of the first one.
+            nets: the outputs of the model, [N, …].
+            batch: the N sequences.
+
+        """
+        end = first + len(nets)
+        start = max(first, end - self.task.recent)
+        for begin in range(start - start % _JUDGED, end, _JUDGED):
+            numbers = torch.arange(begin, begin + _JUDGED)
+            rows = numbers.clamp(start, end - 1) - first
+            here = (numbers >= start) & (numbers < end)
+            figures = self.task.judge(nets[rows], batch.select(rows))
+            self.recent.update({name: values[here] for name, values in figures.items()})
 
     def log_dict(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing."""
@@ -187,7 +203,7 @@ class Member(Run):
         """
         module, view, count = self.own_module, self.view, learned.learned
         module.record_losses(view.global_step, learned.losses[:count])
-        module.judge_recent(learned.nets[:count], block.select(slice(count)))
+        module.judge_recent(view.global_step, learned.nets[:count], block.select(slice(count)))
         view.global_step += count
         if count < len(block.lengths):
             loss = learned.losses[count].item()
