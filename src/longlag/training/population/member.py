@@ -80,9 +80,11 @@ class MemberModule(SequenceModule):
         end = first + len(nets)
         start = max(first, end - self.task.recent)
         for begin in range(start - start % _JUDGED, end, _JUDGED):
-            numbers = torch.arange(begin, begin + _JUDGED)
-            rows = numbers.clamp(start, end - 1) - first
-            here = (numbers >= start) & (numbers < end)
+            whole = start <= begin and begin + _JUDGED <= end
+            rows: Any = slice(begin - first, begin - first + _JUDGED)
+            if not whole:
+                rows = torch.arange(begin, begin + _JUDGED).clamp(start, end - 1) - first
+            here = slice(max(0, start - begin), end - begin)
             figures = self.task.judge(nets[rows], batch.select(rows))
             self.recent.update({name: values[here] for name, values in figures.items()})
 
