@@ -22,6 +22,7 @@ LossForm = Literal["linear", "logistic", "softmax"]
 
 _CHUNK = 256  # sequences in a draw for validation and test, which do not depend on the batch size, and in a block
 _CHUNK_FLOATS = 2**26  # a draw has fewer sequences if their inputs would take more than 256 MB
+_KEPT_FLOATS = 2**17  # inputs of a validation split that is kept: half a megabyte, of each run in a population
 
 
 class Task(LightningDataModule, ABC):
@@ -70,6 +71,7 @@ class Task(LightningDataModule, ABC):
         self.T = T
         self.splits = self.default_splits if splits is None else splits
         self._training_set: Batch | None = None
+        self._validation_set: Batch | None = None
         self._pass: tuple[int, Batch] | None = None  # the number of a pass through it, and the sequences in its order
 
     @abstractmethod
@@ -208,7 +210,7 @@ class Task(LightningDataModule, ABC):
 
     def val_dataloader(self) -> list[Chunks]:
         """Return this rank's share of the validation sequences, then of the training set if it is judged too."""
-        judged = [self._chunks("val", self.splits.val_size)]
+        judged = [Chunks(self._validation_chunk, self.splits.val_size, self.chunk_size, self._share()[0])]
         if self.judges_training_set and self.splits.train_size is not None:
             judged.append(Chunks(self._training_chunk, self.splits.train_size, _CHUNK, self._share()[0]))
         return judged
@@ -243,6 +245,15 @@ class Task(LightningDataModule, ABC):
 
     def _chunks(self, split: Split, n: int) -> Chunks:
         return Chunks(partial(self.draw, split), n, self.chunk_size, self._share()[0])
+
+    def _validation_chunk(self, k: int, n: int) -> Batch:
+        """Draw a chunk for validation; a small one that is the whole split is kept, as it is wanted again and again."""
+        if self._validation_set is not None:
+            return self._validation_set
+        drawn = self.draw("val", k, n)
+        if n == self.splits.val_size and drawn.inputs.numel() <= _KEPT_FLOATS:
+            self._validation_set = drawn
+        return drawn
 
     def _training_chunk(self, k: int, n: int) -> Batch:
         return self.training_set().select(slice(k * _CHUNK, k * _CHUNK + n))
