@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer, integers, valid_steps
+from longlag.task import Batch, LogisticTask, Splits, check_integer, integers
 
 
 class Adding(LogisticTask):
@@ -100,14 +100,15 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
     other = integers(0, unmarked - 1, n, generator)
     other += other >= one  # an index among the unmarked pairs
     rows, L = torch.arange(n), int(lengths.max())
-    values = low + (1 - low) * torch.rand(n, L, generator=generator)
-    markers = torch.zeros(n, L)
+    values = torch.rand(n, L, generator=generator).mul_(1 - low).add_(low)
+    X1 = torch.where(one == 0, first_counts_as, values[rows, one])
+    X2 = torch.where(other == 0, first_counts_as, values[rows, other])
+    inputs = torch.zeros(n, L, 2)
+    inputs[..., 0] = values.masked_fill_(torch.arange(L) >= lengths[:, None], 0.0)
+    markers = inputs[..., 1]
     markers[rows, one] = markers[rows, other] = 1.0
     markers[rows, 0] = markers[rows, lengths - 1] = -1.0
-    inputs = torch.stack([values, markers], dim=2) * valid_steps(lengths, L)[..., None]  # [n, L, 2]
-    counts = values.clone()
-    counts[:, 0] = first_counts_as
-    return Pairs(inputs, lengths, counts[rows, one], counts[rows, other])
+    return Pairs(inputs, lengths, X1, X2)
 
 
 def windows(T: int) -> tuple[int, int]:

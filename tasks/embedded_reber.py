@@ -104,10 +104,9 @@ class EmbeddedReber(LogisticTask):
                 return drawn.select(new[:n])
             more *= 2
 
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """Return half the squared error of the outputs [B, L, 7] against the next symbol."""
-        following = one_hot(batch.targets[..., 0], self.output_size)
-        return super().loss(outputs, batch._replace(targets=following))
+    def loss_targets(self, batch: Batch) -> Tensor:
+        """Return the next symbol as a vector, [B, L, 7]."""
+        return one_hot(batch.targets[..., 0], self.output_size)
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc``, 1 for a right string, and ``symbol_acc``, the share of its steps that are right."""

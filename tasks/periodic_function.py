@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Split, Splits, StreamTask, check_integer, check_number
+from longlag.task import Batch, RegressionTask, Split, Splits, StreamTask, check_integer, check_number
 
 
 class PeriodicFunction(StreamTask):
@@ -42,6 +42,7 @@ class PeriodicFunction(StreamTask):
     input_size = 1
     output_size = 1
     channels = ("line",)
+    unit = RegressionTask.unit  # linear
     default_splits = Splits(batch_size=1, train_size=None, val_size=1, test_size=1)
 
     def __init__(
@@ -68,10 +69,6 @@ class PeriodicFunction(StreamTask):
     @abstractmethod
     def wave(self, phase: Tensor) -> Tensor:
         """Return the function at phases from 0 to 1, the elapsed fraction of the period."""
-
-    def unit(self, outputs: Tensor) -> Tensor:
-        """Return the outputs: the unit is linear."""
-        return outputs
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Return ``n`` times the stream of the training length; the generator is not used."""

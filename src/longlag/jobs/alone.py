@@ -10,7 +10,7 @@ from longlag.jobs.ranks import train_on_ranks
 from longlag.jobs.turn import Turn
 from longlag.runs import Status
 from longlag.training.callbacks.stopping import stop_requests
-from longlag.training.run import train_parts
+from longlag.training.population.train import train_alone
 from longlag.training.run_parts import RunParts
 
 
@@ -55,7 +55,7 @@ def run_alone(
             ended = train_on_ranks(job.folder, processes, request, tell, node)
         else:
             assert parts is not None
-            ended = train_parts(parts, request)
+            ended = train_alone(parts, request)
     turn.say_end(ended)
     if ended.state == "interrupted" or request.by is not None:
         raise KeyboardInterrupt

@@ -16,6 +16,7 @@ from longlag.engine import Native
 from longlag.settings.names import by_public_names
 from longlag.settings.targets import import_target
 from longlag.task import Split, Task
+from longlag.training import Online
 
 #: What a population needs of the Trainer: argument -> its value, or its values.
 _TRAINER: dict[str, tuple[Any, ...]] = {
@@ -42,6 +43,7 @@ class TaskShape(NamedTuple):
         sizes: inputs, outputs, T, and the sizes of the splits and of a training batch.
         steps: of a sequence of each split.
         readout: where the outputs are read.
+        loss: its form; see :attr:`longlag.task.Task.loss_form`.
 
     """
 
@@ -50,6 +52,7 @@ class TaskShape(NamedTuple):
     sizes: tuple[int | None, ...]
     steps: tuple[int, ...]
     readout: str
+    loss: str | None
 
     @classmethod
     def of(cls, task: Task) -> "TaskShape":
@@ -62,6 +65,7 @@ class TaskShape(NamedTuple):
             (*sizes, splits.val_size, splits.test_size),
             tuple(task.steps(split) for split in get_args(Split)),
             task.readout,
+            task.loss_form,
         )
 
 
@@ -139,7 +143,7 @@ def _reasons_of_trainer(trainer: Mapping[str, Any]) -> Iterator[str]:
 
 def _reasons_of_optimizer(optimizer: Mapping[str, Any]) -> Iterator[str]:
     cls = import_target(optimizer["_target_"])
-    if cls not in vars(torch.optim).values():
+    if cls is not Online and cls not in vars(torch.optim).values():
         yield "optimizer is a class of your own"
     elif cls in (LBFGS, SparseAdam):
         yield f"optimizer: {cls.__name__} takes steps of its own kind"

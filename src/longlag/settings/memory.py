@@ -171,7 +171,7 @@ def check_run(settings: Mapping[str, Any], task: Task, cell: Any, size: Size, ma
 
     """
     splits, trainer = task.splits, settings["trainer"]
-    n = splits.train_size or splits.batch_size
+    n = splits.train_size or (task.block_size if splits.batch_size == 1 else splits.batch_size)
     chunk = min(task.chunk_size, splits.val_size)
     probed = settings["probe"].get("size", 0) if settings["probe"] else 0
     precision = str(trainer.get("precision"))

@@ -21,7 +21,9 @@ from longlag.settings.component import Component, named_errors
 from longlag.settings.environment import values_of
 from longlag.settings.memory import Machine, check_run, this_machine
 from longlag.settings.names import run_title, setting_title
+from longlag.settings.online_learning import check_model, check_settings
 from longlag.settings.trainer_arguments import check_trainer
+from longlag.training.online import Online
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import RunPlan
 from longlag.training.split_metrics import check_metric
@@ -50,6 +52,9 @@ def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console, machi
     task = build_task(values, parts, machine)
     check_trainer(values["trainer"], task.splits.batch_size)
     _check_callbacks(parts)
+    online = parts["optimizer"].cls is Online
+    if online:
+        check_settings(values, task)
     check_run(values, task, parts["cell"].cls, size_of(values, task, parts, machine), machine)
     if (why := strange(values)) is not None:  # and no reader of the run's folder would take it
         raise RequestError(why)
@@ -68,6 +73,7 @@ def plan_of(settings: dict[str, Any], folder: RunFolder, console: Console, machi
         probe=parts["probe"].make(values["probe"]) if values["probe"] else None,
         stop_when_solved=values["stop_when_solved"],
         callbacks=[parts[f"callbacks.{name}"].make(each) for name, each in values["callbacks"].items()],
+        online=online,
         max_time=values["trainer"].get("max_time"),
         metrics={name: parts[f"metrics.{name}"].make(each) for name, each in values["metrics"].items()},
         study=values["study"],
@@ -99,7 +105,9 @@ def build_parts(plan: RunPlan, trainer: bool = True) -> RunParts:
     parts = RunParts(plan)
     model = parts.model
     with named_errors("optimizer"):
-        plan.optimizer(model.parameters())
+        optimizer = plan.optimizer(model.parameters())
+        if isinstance(optimizer, Online):
+            check_model(model, optimizer, str(plan.arguments["precision"]))
     for name, metric in plan.metrics.items():
         with named_errors(f"metrics.{name}"), silenced():
             check_metric(name, metric, plan.task)

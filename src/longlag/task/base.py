@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import partial
-from typing import ClassVar, Literal
+from functools import cached_property, partial
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning import LightningDataModule
@@ -14,10 +14,15 @@ from longlag.task.batch import Batch
 from longlag.task.lightning_internals import batches_begun
 from longlag.task.loaders import BatchStream, Chunks
 from longlag.task.sampling import one_hot, plain_defaults
+from longlag.task.single_sequences import Passes, SingleSequences
 from longlag.task.splits import Split, Splits, stream
 
-_CHUNK = 256  # sequences in a draw for validation and test; they do not depend on the batch size
+#: Half the squared error of linear or logistic output units, or the cross-entropy, each with a mean over the sequences.
+LossForm = Literal["linear", "logistic", "softmax"]
+
+_CHUNK = 256  # sequences in a draw for validation and test, which do not depend on the batch size, and in a block
 _CHUNK_FLOATS = 2**26  # a draw has fewer sequences if their inputs would take more than 256 MB
+_KEPT_FLOATS = 2**17  # inputs of a validation split that is kept: half a megabyte, of each run in a population
 
 
 class Task(LightningDataModule, ABC):
@@ -66,6 +71,7 @@ class Task(LightningDataModule, ABC):
         self.T = T
         self.splits = self.default_splits if splits is None else splits
         self._training_set: Batch | None = None
+        self._validation_set: Batch | None = None
         self._pass: tuple[int, Batch] | None = None  # the number of a pass through it, and the sequences in its order
 
     @abstractmethod
@@ -86,6 +92,15 @@ class Task(LightningDataModule, ABC):
     @abstractmethod
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the scalar that training minimises: a mean over the sequences. ``outputs`` are those of the model."""
+
+    @property
+    def loss_form(self) -> LossForm | None:
+        """What :meth:`loss` computes, for those that compute it themselves, such as on-line learning; else ``None``."""
+        return None
+
+    def loss_targets(self, batch: Batch) -> Tensor:
+        """Return what :meth:`loss` compares the outputs with: all targets, unless a task overrides it."""
+        return batch.targets
 
     @abstractmethod
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -164,9 +179,11 @@ class Task(LightningDataModule, ABC):
         """Return training batch ``k``, independent of the batches before it.
 
         Each pass through a fixed set takes the sequences in another order, which the number of the pass decides; a
-        batch of the whole set keeps the order of the draw.
+        batch of the whole set keeps the order of the draw. Batches of one endless sequence are drawn many at a time.
         """
         splits = self.splits
+        if splits.train_size is None and splits.batch_size == 1:
+            return self._endless.take(k, 1)
         if splits.train_size is None:
             return self.draw("train", k, splits.batch_size)
         drawn = self.training_set()
@@ -174,10 +191,15 @@ class Task(LightningDataModule, ABC):
         if batches == 1:
             return drawn
         if self._pass is None or self._pass[0] != k // batches:
-            order = torch.randperm(splits.train_size, generator=stream(splits.seed, "train", 1 + k // batches))
-            self._pass = k // batches, drawn.select(order)
+            self._pass = k // batches, drawn.select(self._order(k // batches))
         start = (k % batches) * splits.batch_size
         return self._pass[1].select(slice(start, start + splits.batch_size))
+
+    def train_sequences(self, first: int, count: int) -> Batch:
+        """Return training batches ``first`` to ``first + count − 1`` of one sequence each, as one batch."""
+        if self.splits.train_size is None:
+            return self._endless.take(first, count)
+        return self.training_set().select(self._passes.places(first, count))
 
     def train_dataloader(self) -> BatchStream:
         """Return this rank's share of the endless training batches, from the first that the trainer has not seen."""
@@ -188,7 +210,7 @@ class Task(LightningDataModule, ABC):
 
     def val_dataloader(self) -> list[Chunks]:
         """Return this rank's share of the validation sequences, then of the training set if it is judged too."""
-        judged = [self._chunks("val", self.splits.val_size)]
+        judged = [Chunks(self._validation_chunk, self.splits.val_size, self.chunk_size, self._share()[0])]
         if self.judges_training_set and self.splits.train_size is not None:
             judged.append(Chunks(self._training_chunk, self.splits.train_size, _CHUNK, self._share()[0]))
         return judged
@@ -202,8 +224,36 @@ class Task(LightningDataModule, ABC):
         """The most sequences in one draw for validation or test."""
         return max(1, min(_CHUNK, _CHUNK_FLOATS // (self.T * self.input_size)))
 
+    @property
+    def block_size(self) -> int:
+        """The sequences in one draw for training, where a batch is one sequence of an endless stream."""
+        return max(1, min(_CHUNK, _CHUNK_FLOATS // (self.steps("train") * self.input_size)))
+
+    @cached_property
+    def _endless(self) -> SingleSequences:
+        return SingleSequences(lambda k: self.draw("train", k, self.block_size), self.block_size)
+
+    @cached_property
+    def _passes(self) -> Passes:
+        assert self.splits.train_size is not None
+        return Passes(self._order, self.splits.train_size)
+
+    def _order(self, number: int) -> Tensor:
+        """Return the order of a pass through the fixed training set."""
+        assert self.splits.train_size is not None
+        return torch.randperm(self.splits.train_size, generator=stream(self.splits.seed, "train", 1 + number))
+
     def _chunks(self, split: Split, n: int) -> Chunks:
         return Chunks(partial(self.draw, split), n, self.chunk_size, self._share()[0])
+
+    def _validation_chunk(self, k: int, n: int) -> Batch:
+        """Draw a chunk for validation; a small one that is the whole split is kept, as it is wanted again and again."""
+        if self._validation_set is not None:
+            return self._validation_set
+        drawn = self.draw("val", k, n)
+        if n == self.splits.val_size and drawn.inputs.numel() <= _KEPT_FLOATS:
+            self._validation_set = drawn
+        return drawn
 
     def _training_chunk(self, k: int, n: int) -> Batch:
         return self.training_set().select(slice(k * _CHUNK, k * _CHUNK + n))
@@ -215,3 +265,8 @@ class Task(LightningDataModule, ABC):
         """Return this rank's sequences in a batch, and the number of ranks."""
         rank, world = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
         return slice(rank, None, world), world
+
+
+def is_method(bound: Any, function: Any) -> bool:
+    """Return whether a method is this function of a class, overridden neither by a subclass nor in the object."""
+    return getattr(bound, "__func__", None) is function

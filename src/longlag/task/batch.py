@@ -31,7 +31,8 @@ class Batch(NamedTuple):
         n, L = inputs.shape[:2]
         if lengths is None:
             lengths = torch.full((n,), L)
-        mask = torch.arange(L) == (lengths - 1)[:, None]  # [B, L]
+        mask = torch.zeros(n, L, dtype=torch.bool)
+        mask[torch.arange(n), lengths - 1] = True
         return cls(inputs, targets, lengths, mask)
 
     def select(self, index: Tensor | slice) -> "Batch":

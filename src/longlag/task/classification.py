@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from longlag.task.base import Task
+from longlag.task.base import LossForm, Task, is_method
 from longlag.task.batch import Batch
 
 
@@ -16,10 +16,16 @@ class ClassificationTask(Task):
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the cross-entropy of the class scores ``outputs`` [B, O] or [B, L, O]."""
+        targets = self.loss_targets(batch)
         if self.readout == "last":
-            return cross_entropy(outputs, batch.targets)
-        at_steps = cross_entropy(outputs.transpose(1, 2), batch.targets, reduction="none")  # [B, L]
+            return cross_entropy(outputs, targets)
+        at_steps = cross_entropy(outputs.transpose(1, 2), targets, reduction="none")  # [B, L]
         return _mean_where(at_steps, batch.mask).mean()
+
+    @property
+    def loss_form(self) -> LossForm | None:
+        """``softmax``, unless a task overrides :meth:`loss`."""
+        return "softmax" if is_method(self.loss, ClassificationTask.loss) else None
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc``, the share of right answers of each sequence."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from longlag.metric import Metric
-from longlag.task.base import Task
+from longlag.task.base import LossForm, Task, is_method
 from longlag.task.batch import Batch
 
 
@@ -31,7 +31,16 @@ class RegressionTask(Task):
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return half the squared error of the output units; ``outputs`` [B, O] or [B, L, O] are their net inputs."""
-        return self._errors(outputs, batch.targets, batch.mask).square().sum((1, 2)).mean() / 2
+        return self._errors(outputs, self.loss_targets(batch), batch.mask).square().sum((1, 2)).mean() / 2
+
+    @property
+    def loss_form(self) -> LossForm | None:
+        """``linear`` or ``logistic``, unless a task overrides :meth:`loss` or has other output units."""
+        if not is_method(self.loss, RegressionTask.loss):
+            return None
+        if is_method(self.unit, RegressionTask.unit):
+            return "linear"
+        return "logistic" if is_method(self.unit, LogisticTask.unit) else None
 
     def predictions(self, outputs: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the activations of the output units and the wanted values of the scored steps: see :class:`Task`."""

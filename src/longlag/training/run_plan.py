@@ -51,6 +51,7 @@ class RunPlan:
         title: names the run there, and in W&B.
         setting: names what the run shares with the runs of other seeds.
         place: where in a grid it is, for the progress bar.
+        online: whether the native engine trains it after each sequence; see :class:`longlag.training.Online`.
         max_time: how long one command trains the run, ``DD:HH:MM:SS`` or a mapping; ``None`` without a limit.
         versions: of the packages that decide the numbers.
         sources: the SHA-256 of the files that define the cell and the task.
@@ -74,6 +75,7 @@ class RunPlan:
     title: str
     setting: str
     place: str = ""
+    online: bool = False
     max_time: Any = None
     callbacks: list[Callback] = field(default_factory=list)
     metrics: dict[str, torchmetrics.Metric] = field(default_factory=dict)

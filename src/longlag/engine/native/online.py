@@ -107,9 +107,9 @@ class OnlineRuns:
         self._models: list[Any] = []
         self._runs: list[Progress] = []
         cell, readout = models[0].cells[0], models[0].readout
+        traces = carries_traces(models[0], way, update)
         entry = kernel_cell(cell)
         assert entry is not None
-        traces = _with_traces(cell, entry.update, models[0].reads, way, update)
         self._shape = shape_of(cell, readout)
         self._dtype: torch.dtype = readout.weight.dtype
         self._sizes = Sizes(
@@ -212,16 +212,25 @@ class OnlineRuns:
             parameter.copy_(part)
 
 
-def _with_traces(cell: Any, pointwise: str, reads: str, way: Way, update: str) -> bool:
+def carries_traces(model: Any, way: Way, update: str) -> bool:
     """Return whether derivatives of the memory are carried forward.
+
+    Args:
+        model: a model that can be trained on-line; see :func:`refusal`.
+        way: how the gradient is to be found.
+        update: when the weights are to change.
 
     Raises:
         ValueError: they must be, and the errors of this cell flow through more than its memory; or they must not.
 
     """
-    can = cell.truncated or pointwise == "Cell1997"
+    cell = model.cells[0]
+    entry = kernel_cell(cell)
+    assert entry is not None
+    can = cell.truncated or entry.update == "Cell1997"
     if way == "auto":  # they are slower where the memory is multiplied, or where errors arise at every step
-        way = "traces" if update == "step" or (can and pointwise != "ForgetBlock" and reads == "last") else "back"
+        last = model.reads == "last"
+        way = "traces" if update == "step" or (can and entry.update != "ForgetBlock" and last) else "back"
     if update == "step" and way == "back":
         raise ValueError("update=step wants way=traces: the weights change while errors would flow back")
     if way == "traces" and not can:
@@ -245,4 +254,4 @@ def _kind(model: Any) -> tuple[Any, ...]:
     return type(cell), pack.update, pack.cut, pack.block, model.reads, *parameters
 
 
-__all__ = ["Descent", "Learned", "OnlineRuns", "Sequences", "State", "refusal"]
+__all__ = ["Descent", "Learned", "OnlineRuns", "Sequences", "State", "carries_traces", "refusal"]

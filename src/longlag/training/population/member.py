@@ -10,10 +10,12 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from longlag.engine.native import Native
+from longlag.engine.native.online import Learned
 from longlag.runs import Status
 from longlag.task import Batch
 from longlag.training.callbacks.error_flow import ErrorFlow
 from longlag.training.callbacks.stopping import OutOfTime, seconds_of
+from longlag.training.module import Diverged
 from longlag.training.population.member_checkpoint import MemberCheckpoints
 from longlag.training.population.member_module import MemberModule, View
 from longlag.training.run import Run
@@ -113,6 +115,29 @@ class Member(Run):
     def training_batch(self) -> Batch:
         """Draw the batch of the next step."""
         return self.task.train_batch(self.view.global_step).cast(self.dtype)
+
+    def training_block(self, most: int) -> Batch:
+        """Draw the sequences up to the next validation, or the end; at most ``most``. Each is a step."""
+        step = self.view.global_step
+        count = min(self._interval - step % self._interval, self.view.max_steps - step, most)
+        return self.task.train_sequences(step, count).cast(self.dtype)
+
+    def end_block(self, block: Batch, learned: Learned) -> None:
+        """Count and record the sequences that the engine has learned.
+
+        Raises:
+            Diverged: the loss of the next one is not finite.
+
+        """
+        module, view, count = self.own_module, self.view, learned.learned
+        module.record_losses(view.global_step, learned.losses[:count])
+        module.judge_recent(view.global_step, learned.nets[:count], block.select(slice(count)))
+        view.global_step += count
+        if count < len(block.lengths):
+            loss = learned.losses[count].item()
+            raise Diverged(f"the training loss is {loss} at step {view.global_step}")
+        for callback in self.callbacks:
+            callback.on_train_batch_end(self.trainer, module, None, None, 0)
 
     def clip(self) -> None:
         """Clip the gradients, which the way back has left in the parameters."""

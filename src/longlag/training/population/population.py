@@ -14,6 +14,7 @@ from longlag.task import Batch
 from longlag.training.callbacks.error_flow import measurements
 from longlag.training.callbacks.stopping import Interrupted
 from longlag.training.population.member import Member
+from longlag.training.population.online_steps import OnlineSteps
 from longlag.training.population.outputs import outputs_of
 from longlag.training.population.stacked_optimizers import StackedOptimizers
 from longlag.training.run_parts import RunParts
@@ -53,6 +54,7 @@ class Population:
         self._dtype = dtype
         self._next_write = 0.0
         self._optimizers = StackedOptimizers()
+        self._online = OnlineSteps()
 
     def fill(self) -> None:
         """Let runs join while there is room; those with nothing left to train end at once."""
@@ -68,14 +70,13 @@ class Population:
             self._finish([member for member in joining if member.view.should_stop])
 
     def step(self) -> None:
-        """Take a step with every member, and validate those that are due."""
+        """Take a step with every member, or several where they learn on-line, and validate those that are due."""
         began = time.monotonic()
         present = list(self.members)
-        self._optimizers.zero_grad()
-        trained = [member for some in _chunks(present, "train") for member in self._send_back(some)]
-        trained = list(self._each(trained, lambda each: each.clip()))
-        self._optimizers.step([member.optimizer for member in trained])
-        self._each(trained, lambda each: each.end_step())
+        if present[0].plan.online:
+            self._learn(present)
+        else:
+            self._descend(present)
         self._validate([member for member in self.members if member.due])
         self._finish([member for member in self.members if member.view.should_stop])
         self._write_checkpoints()
@@ -96,6 +97,23 @@ class Population:
                 self._each([member], lambda each: each.save())
         for member in list(self.members):
             self._leave(member, error or Interrupted(f"asked to stop at step {member.view.global_step}"))
+
+    def _descend(self, members: Sequence[Member]) -> None:
+        """Take a step with the optimizers of members."""
+        self._optimizers.zero_grad()
+        trained = [member for some in _chunks(members, "train") for member in self._send_back(some)]
+        trained = list(self._each(trained, lambda each: each.clip()))
+        self._optimizers.step([member.optimizer for member in trained])
+        self._each(trained, lambda each: each.end_step())
+
+    def _learn(self, members: Sequence[Member]) -> None:
+        """Learn on-line: each member a block of its training sequences, up to its next validation or less far."""
+        most = self._online.most(members)
+        with self._default_type():
+            blocks = self._each(members, lambda each: each.training_block(most))
+            if blocks:
+                learned = self._online.train(blocks)
+                self._each(learned, lambda each: each.end_block(blocks[each], learned[each]))
 
     def _prepare(self, member: Member) -> None:
         with logged_to(member.plan.folder.log):

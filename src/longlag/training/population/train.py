@@ -6,8 +6,10 @@ import torch
 
 from longlag.runs import Status
 from longlag.training.callbacks.stopping import StopRequest
+from longlag.training.population.member import Member
 from longlag.training.population.module import PopulationModule
 from longlag.training.population.population import Population
+from longlag.training.run import train_parts
 from longlag.training.run_parts import RunParts
 from longlag.training.train_log import silenced
 
@@ -52,6 +54,46 @@ def train_population(
         population.end_all(error)
         if not isinstance(error, Exception):
             raise
+
+
+def train_alone(parts: RunParts, request: StopRequest) -> Status:
+    """Train a run by itself, as :func:`longlag.training.run.train_parts`; on-line, as a population of one."""
+    if not parts.plan.online:
+        return train_parts(parts, request)
+    ended: list[Status] = []
+    bar = _Bar(parts)
+    try:
+        train_population(iter([parts]), 1, request, lambda _, status: ended.append(status), bar.move)
+    finally:
+        bar.end()
+    (status,) = ended
+    return status
+
+
+class _Bar:
+    """The progress bar of a population of one.
+
+    Args:
+        parts: of the run.
+
+    """
+
+    def __init__(self, parts: RunParts) -> None:
+        self._progress = parts.progress
+        self._member: Member | None = None
+
+    def move(self, population: Population) -> None:
+        """Move the bar; the first time, start it."""
+        for member in population.members:
+            if self._member is None:
+                self._progress.on_train_start(member.trainer, member.own_module)
+            self._member = member
+            self._progress.on_train_batch_end(member.trainer, member.own_module)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._member is not None:
+            self._progress.on_train_end(self._member.trainer, self._member.own_module)
 
 
 def _with(first: RunParts, others: Iterator[RunParts]) -> Iterator[RunParts]:
