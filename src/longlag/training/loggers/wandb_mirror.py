@@ -87,9 +87,10 @@ class WandbMirror(Recorder, WandbLogger):
 
     @rank_zero_only
     def close(self, exit_code: int) -> None:
-        """Draw the error flow that lies in the run folder, write the summary, and end the W&B run.
+        """Write the summary, and end the W&B run; draw the error flow that lies in the folder of a run that has ended.
 
-        Without the end, the figures of the next run in this process would land in this one.
+        Without the end, the figures of the next run in this process would land in this one. A run that was stopped draws
+        nothing: it is to stop at once, and draws when it has gone on.
         """
         if self.run is None:
             return
@@ -97,7 +98,7 @@ class WandbMirror(Recorder, WandbLogger):
         with tempfile.TemporaryDirectory() as folder:  # W&B copies the files when they are logged
             try:
                 path = self.info.folder.error_flow
-                if path.exists():
+                if exit_code == 0 and path.exists():
                     pictures = _pictures(read_error_flow(path), Path(folder))
             finally:
                 self._send()
