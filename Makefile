@@ -8,7 +8,7 @@ EASY   = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors wheel rates easy cells forget-bias \
-	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-online bench-grid bench-probe bench clean
+	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-online bench-populations bench-grid bench-probe bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -108,6 +108,9 @@ bench-engines: setup  ## the tables of docs/benchmarks.md: every way to run a ce
 
 bench-online: setup  ## on-line learning, a sequence at a time, against a bare PyTorch loop
 	@$(BIN)/python bench/online.py
+
+bench-populations: setup  ## a grid as populations against the same grid run by run; half an hour
+	@$(BIN)/python bench/populations.py
 
 bench-grid: setup  ## a grid of 16 default runs, one after the other against several at once; 500 runs looked at
 	@$(BIN)/python bench/launcher.py

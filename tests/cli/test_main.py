@@ -119,3 +119,17 @@ def test_a_terminal_that_lacks_a_character_gets_a_question_mark(arguments, monke
     for stream in streams:
         stream.flush()
     assert "?" in streams[0].buffer.getvalue().decode("ascii")
+
+
+def test_an_interrupt_inside_of_an_extension_leaves_the_exit_code_as_it_is():
+    """Python itself would end by SIGINT, although the interrupt is long over."""
+    code = (
+        "import ctypes, sys\n"
+        "ctypes.pythonapi.PyRun_SimpleString(b'raise KeyboardInterrupt')\n"
+        "sys.argv[1:] = ['nonsense']\n"
+        "from longlag.cli.main import entry\n"
+        "entry()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "longlag: no command 'nonsense'" in ended.stderr

@@ -51,13 +51,29 @@ def entry() -> NoReturn:
     A further signal while the process ends is no news: it ends the process at once, without a traceback.
     """
     sys.unraisablehook = _unraisable
+    code = 1
     try:
-        code = main()
-    except KeyboardInterrupt:  # another one, while main handled the first
-        code = 1
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+        try:
+            code = main()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+    except KeyboardInterrupt:  # another one, while main handled the first, or just after
+        pass
+    if code:
+        _forget_interrupts()
     sys.exit(code)
+
+
+def _forget_interrupts() -> None:
+    """Have the process end with our exit code.
+
+    An interrupt that has passed through the import of a C extension makes Python end by SIGINT, however it was handled.
+    The next code that Python runs by this function resets the mark.
+    """
+    import ctypes
+
+    ctypes.pythonapi.PyRun_SimpleString(b"")
 
 
 def _unraisable(event: "sys.UnraisableHookArgs") -> None:

@@ -2,8 +2,10 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from rich.console import Console
 
@@ -11,11 +13,25 @@ from longlag.jobs.job import Job
 from longlag.jobs.turn import Turn
 from longlag.runs import Status
 from longlag.training.callbacks.stopping import StopRequest, stop_requests
+from longlag.training.population.population import Population
 from longlag.training.population.train import train_population
 from longlag.training.run_parts import RunParts
 
 #: How a member has ended: the state of its run, or the exception that kept it from one.
 Outcome = str | Exception
+
+
+_SHOWN_EVERY_S = 0.25
+
+
+class Watch(Protocol):
+    """Is shown the progress of a population."""
+
+    def move(self, number: int, step: int, steps: int, accuracy: float | None) -> None:
+        """Take note of the step of a member, and of its accuracy at the latest validation."""
+
+    def tick(self) -> None:
+        """Draw, if it is time."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ def run_population(
     tell: int | None = None,
     built: Callable[[Job], RunParts | None] = lambda job: None,
     fail_fast: bool = False,
+    watch: Watch | None = None,
 ) -> None:
     """Run jobs of one kind, each in its own folder and with its own line at its end.
 
@@ -52,13 +69,14 @@ def run_population(
         tell: the descriptor that gets progress messages; see :mod:`longlag.jobs.messages`.
         built: returns the parts of a job's run, if they are built already.
         fail_fast: whether all stop at the first member that fails.
+        watch: is shown the progress of the members, in this process.
 
     Raises:
         KeyboardInterrupt: the population was asked to stop.
 
     """
     with stop_requests() as request:
-        population = _Population(members, console, ended, tell, built, fail_fast, request)
+        population = _Population(members, console, ended, tell, built, fail_fast, request, watch)
         population.run(at_once)
     if request.by is not None and not population.failed_fast:
         raise KeyboardInterrupt
@@ -76,10 +94,12 @@ class _Population:
         built: Callable[[Job], RunParts | None],
         fail_fast: bool,
         request: StopRequest,
+        watch: Watch | None,
     ) -> None:
         self.failed_fast = False
         self._members, self._console, self._report = members, console, ended
         self._tell, self._built, self._fail_fast, self._request = tell, built, fail_fast, request
+        self._watch, self._watched = watch, 0.0
         self._left = set(range(len(members)))
         self._running: dict[RunParts, tuple[int, Turn, contextlib.ExitStack]] = {}
         self._trainer = True  # whether the next member builds its Trainer: the first one's sets switches of the process
@@ -87,7 +107,7 @@ class _Population:
     def run(self, at_once: int) -> None:
         """Train all members. An exception of the training itself costs those that have not ended."""
         try:
-            train_population(self._arriving(), at_once, self._request, self._member_ended)
+            train_population(self._arriving(), at_once, self._request, self._member_ended, self._show)
         except Exception as error:
             for number in sorted(self._left):
                 self._end(number, error)
@@ -126,6 +146,16 @@ class _Population:
                     return parts
         self._end(number, ended.state)
         return None
+
+    def _show(self, population: Population) -> None:
+        """Show the steps of the members a few times a second."""
+        if self._watch is None or time.monotonic() - self._watched < _SHOWN_EVERY_S:
+            return
+        self._watched = time.monotonic()
+        for one in population.members:
+            number, _, _ = self._running[one.parts]
+            self._watch.move(number, one.view.global_step, one.view.max_steps, one.accuracy)
+        self._watch.tick()
 
     def _member_ended(self, parts: RunParts, status: Status) -> None:
         """Release a member's claim, print its line, and report its state."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from longlag.errors import RequestError
 from longlag.jobs.job import Job
 from longlag.jobs.messages import Order
-from longlag.jobs.population import Member, Outcome, run_population
+from longlag.jobs.population import Member, Outcome, Watch, run_population
 from longlag.launch.queued_job import QueuedJob
 from longlag.terminal import print_line
 from longlag.training.run_parts import RunParts
@@ -69,6 +69,7 @@ class Assignment:
         console: Console,
         ended: Callable[[QueuedJob, Outcome], None],
         built: Callable[[Job], RunParts | None] = lambda job: None,
+        watch: Watch | None = None,
     ) -> None:
         """Run the members of a population in this process.
 
@@ -76,6 +77,7 @@ class Assignment:
             console: where to draw and print.
             ended: called as each member ends, with its outcome.
             built: returns the parts of a job's run, if they are built already.
+            watch: is shown the progress of the members.
 
         Raises:
             KeyboardInterrupt: the population was asked to stop.
@@ -85,7 +87,7 @@ class Assignment:
         with env_override(first.environment):
             run_population(
                 members, self.at_once, console, lambda number, outcome: ended(self.jobs[number], outcome),
-                built=built, fail_fast=first.fail_fast,
+                built=built, fail_fast=first.fail_fast, watch=watch,
             )  # fmt: skip
 
     def run(self, console: Console, states: dict[int, str]) -> None:

@@ -18,6 +18,7 @@ from longlag.jobs.objective import objective
 from longlag.jobs.population import Outcome
 from longlag.jobs.rehearsal import Rehearsal
 from longlag.launch.assignment import Assignment
+from longlag.launch.grid_display import GridDisplay
 from longlag.launch.queued_job import QueuedJob
 from longlag.launch.session import session
 from longlag.runs import DamagedRunError, RunFolder
@@ -106,7 +107,18 @@ class Batch:
         if assignment.alone:
             self._run_alone(assignment.jobs[0], rehearsal)
         else:
-            assignment.run_members(self.console, self._member_ended, rehearsal.take)
+            self._run_members(assignment, rehearsal)
+
+    def _run_members(self, assignment: Assignment, rehearsal: Rehearsal) -> None:
+        numbers = [queued.number for queued in assignment.jobs]
+        with GridDisplay(self.console, len(numbers), 1) as display:
+            display.begin(range(len(numbers)), assignment.title)
+
+            def ended(queued: QueuedJob, outcome: Outcome) -> None:
+                self._member_ended(queued, outcome)
+                display.end(numbers.index(queued.number), outcome if isinstance(outcome, str) else "failed")
+
+            assignment.run_members(self.console, ended, rehearsal.take, display)
 
     def _run_alone(self, queued: QueuedJob, rehearsal: Rehearsal) -> None:
         parts = rehearsal.take(queued.job)

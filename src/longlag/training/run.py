@@ -75,6 +75,8 @@ class Run:
     def train(self) -> None:
         """Fit, and test the weights of the last step."""
         trainer, module = self.parts.trainer, self.make_module()
+        if trainer.precision == "64-true":
+            module.double()  # Lightning would do this after a checkpoint is loaded, whose weights would lose digits
         self.parts.seed()
         trainer.loggers = self.loggers
         checkpoint = self.plan.folder.last_checkpoint if self.goes_on else None

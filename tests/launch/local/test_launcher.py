@@ -91,7 +91,7 @@ def wait_for(process, study, pattern, count):
 
 def test_two_at_once_do_what_one_after_the_other_do(longlag, tiny, meeting, tmp_path, monkeypatch):
     """Two runs that wait for each other; two warm processes for four runs, in two batches; the same results."""
-    monkeypatch.setattr("longlag.launch.local.grid_display._LINE_EVERY_S", 0.05)
+    monkeypatch.setattr("longlag.launch.grid_display._LINE_EVERY_S", 0.05)
     grid = ("-m", *tiny, *meeting, "seed=range(4)")
     alone = longlag("train", *grid, "study=one")
     (tmp_path / "met").rename(tmp_path / "met alone")

@@ -26,7 +26,7 @@ from longlag.jobs.messages import (
 )
 from longlag.launch.assignment import Assignment
 from longlag.launch.batch import Batch
-from longlag.launch.local.grid_display import GridDisplay
+from longlag.launch.grid_display import GridDisplay
 from longlag.launch.local.pool import Pool
 from longlag.launch.local.slots import cores, gpus, on_gpu, slots_of
 from longlag.launch.local.spares import end_spares

@@ -2,35 +2,44 @@
 
 import io
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
+from torch.optim import Optimizer
 
 from longlag.runs.files import write_whole
 from longlag.task.lightning_internals import Loops, checkpoint_frame
 from longlag.training.checkpoint import read_checkpoint
-
-if TYPE_CHECKING:
-    from longlag.training.population.member import Member
+from longlag.training.population.member_module import MemberModule, View
+from longlag.training.run_parts import RunParts
 
 
 class MemberCheckpoints:
     """The latest checkpoint of a member, and that of its best validation, in memory until they are written.
 
     Args:
-        member: the member.
+        parts: of the run.
+        view: counts its steps.
+        seconds: returns the time of its training.
 
     """
 
-    def __init__(self, member: "Member") -> None:
-        self._member = member
+    def __init__(self, parts: RunParts, view: View, seconds: Callable[[], float]) -> None:
+        self._parts, self._view, self._seconds = parts, view, seconds
+        self._folder = parts.plan.folder
         self.loops = Loops()
         self._last: dict[str, Any] | None = None
         self._best: dict[str, Any] | None = None
         self.written_at = 0.0
         """When the latest one was written, on the clock of ``time.monotonic``."""
+
+    def attach(self, module: MemberModule, optimizer: Optimizer, callbacks: Sequence[Callback]) -> None:
+        """Take what a checkpoint holds the state of."""
+        self._module, self._optimizer = module, optimizer
+        self._callbacks = [*callbacks, self._parts.timer, self._parts.checkpoints]
 
     @property
     def waiting(self) -> bool:
@@ -44,9 +53,8 @@ class MemberCheckpoints:
             between_validations: whether no validation has led here.
 
         """
-        member = self._member
-        saves = member.parts.checkpoints
-        better = not between_validations and saves.improved(member.own_module.measured["val/acc"])
+        saves = self._parts.checkpoints
+        better = not between_validations and saves.improved(self._module.measured["val/acc"])
         self._last = self._state(between_validations)
         if better:
             self._best = self._last
@@ -55,8 +63,8 @@ class MemberCheckpoints:
         """Write what is not on the disk yet; the rows of the tables come first, then the best one, then the last."""
         if self._last is None:
             return
-        folder = self._member.plan.folder
-        for recorder in self._member.own_module.recorders():
+        folder = self._folder
+        for recorder in self._module.recorders():
             recorder.before_checkpoint()
         folder.checkpoints.mkdir(exist_ok=True)
         for path, state in ((folder.best_checkpoint, self._best), (folder.last_checkpoint, self._last)):
@@ -69,34 +77,28 @@ class MemberCheckpoints:
 
     def load(self) -> None:
         """Go on from the last checkpoint."""
-        member = self._member
-        stored = read_checkpoint(member.plan.folder.last_checkpoint)
-        module = member.own_module
+        stored, module = read_checkpoint(self._folder.last_checkpoint), self._module
         module.load_state_dict(stored["state_dict"])
         module.on_load_checkpoint(stored)
-        member.optimizer.load_state_dict(stored["optimizer_states"][0])
-        member.view.global_step = stored["global_step"]
+        self._optimizer.load_state_dict(stored["optimizer_states"][0])
+        self._view.global_step = stored["global_step"]
         self.loops = Loops.of(stored)
-        for callback in self._with_state():
+        for callback in self._callbacks:
             state = stored["callbacks"].get(callback.state_key)
             if state is not None:
                 callback.load_state_dict(state)
 
-    def _with_state(self) -> list[Callback]:
-        parts = self._member.parts
-        return [*self._member.callbacks, parts.timer, parts.checkpoints]
-
     def _state(self, between_validations: bool) -> dict[str, Any]:
         """Return the content of a checkpoint, whose tensors are copies."""
-        member, module = self._member, self._member.own_module
-        states = {callback.state_key: callback.state_dict() for callback in self._with_state()}
-        states[member.parts.timer.state_key]["time_elapsed"] = {"train": member.seconds()}
-        frame = checkpoint_frame(member.view.global_step, self.loops, between_validations)
+        module = self._module
+        states = {callback.state_key: callback.state_dict() for callback in self._callbacks}
+        states[self._parts.timer.state_key]["time_elapsed"] = {"train": self._seconds()}
+        frame = checkpoint_frame(self._view.global_step, self.loops, between_validations)
         return {
             **frame,
             "state_dict": _copied(module.state_dict()),
             "callbacks": {key: state for key, state in states.items() if state},
-            "optimizer_states": [_copied(member.optimizer.state_dict())],
+            "optimizer_states": [_copied(self._optimizer.state_dict())],
             "lr_schedulers": [],
             "hparams_name": "kwargs",
             "hyper_parameters": dict(module.hparams),

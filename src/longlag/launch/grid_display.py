@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from longlag.launch.local.rows import PopulationRow, Row
+from longlag.launch.grid_rows import PopulationRow, Row
 from longlag.runs import in_words
 from longlag.terminal import duration, print_line, shortened
 

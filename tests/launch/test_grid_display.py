@@ -4,7 +4,7 @@ import re
 import pytest
 from rich.console import Console
 
-from longlag.launch.local.grid_display import GridDisplay
+from longlag.launch.grid_display import GridDisplay
 
 
 def display(clock, terminal=False, width=80):
