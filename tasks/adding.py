@@ -100,11 +100,11 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
     other = integers(0, unmarked - 1, n, generator)
     other += other >= one  # an index among the unmarked pairs
     rows, L = torch.arange(n), int(lengths.max())
-    values = torch.rand(n, L, generator=generator).mul_(1 - low).add_(low)
+    inputs = torch.zeros(n, L, 2)
+    values = inputs[..., 0].uniform_(low, 1.0, generator=generator)
     X1 = torch.where(one == 0, first_counts_as, values[rows, one])
     X2 = torch.where(other == 0, first_counts_as, values[rows, other])
-    inputs = torch.zeros(n, L, 2)
-    inputs[..., 0] = values.masked_fill_(torch.arange(L) >= lengths[:, None], 0.0)
+    values.masked_fill_(torch.arange(L) >= lengths[:, None], 0.0)
     markers = inputs[..., 1]
     markers[rows, one] = markers[rows, other] = 1.0
     markers[rows, 0] = markers[rows, lengths - 1] = -1.0

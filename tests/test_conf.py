@@ -31,7 +31,8 @@ EXPERIMENTS = sorted(
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_makes_a_run(option, tmp_path):
-    plan = plan_of(settings_of([option]), RunFolder(tmp_path / "run"), Console(quiet=True))
+    needed = ["task.splits.batch_size=1"] if option == "optimizer=online" else []
+    plan = plan_of(settings_of([option, *needed]), RunFolder(tmp_path / "run"), Console(quiet=True))
     if option in ("trainer=gpu", "trainer=ddp") and not torch.cuda.is_available():
         with pytest.raises(RequestError, match="trainer: No supported gpu backend found"):
             build_parts(plan)

@@ -131,7 +131,7 @@ class Member(Run):
         """
         module, view, count = self.own_module, self.view, learned.learned
         module.record_losses(view.global_step, learned.losses[:count])
-        module.judge_recent(view.global_step, learned.nets[:count], block.select(slice(count)))
+        module.judge_recent(learned.nets[:count], block.select(slice(count)))
         view.global_step += count
         if count < len(block.lengths):
             loss = learned.losses[count].item()

@@ -51,26 +51,22 @@ class MemberModule(SequenceModule):
             self._send({"train/loss": losses[step - first].item()})
         view.global_step = stands_at  # type: ignore[misc]
 
-    def judge_recent(self, first: int, nets: Tensor, batch: Batch) -> None:
+    def judge_recent(self, nets: Tensor, batch: Batch) -> None:
         """Judge training sequences by the outputs of their steps, if the task looks back on them.
 
-        What an element is rounded to may depend on its place in a tensor. So the sequences are judged in groups that
-        depend on their numbers alone, with copies for those that belong to a group and are not here.
+        What an element is rounded to may depend on the size of its tensor. So as many are judged at once as ever, of
+        which some may have been judged before, or are copies of the last one.
 
         Args:
-            first: the number of the first one.
             nets: the outputs of the model, [N, …].
             batch: the N sequences.
 
         """
-        end = first + len(nets)
-        start = max(first, end - self.task.recent)
-        for begin in range(start - start % _JUDGED, end, _JUDGED):
-            whole = start <= begin and begin + _JUDGED <= end
-            rows: Any = slice(begin - first, begin - first + _JUDGED)
-            if not whole:
-                rows = torch.arange(begin, begin + _JUDGED).clamp(start, end - 1) - first
-            here = slice(max(0, start - begin), end - begin)
+        N = len(nets)
+        for row in range(max(0, N - self.task.recent), N, _JUDGED):
+            start = max(0, min(row, N - _JUDGED))
+            rows: Any = slice(start, start + _JUDGED) if N >= _JUDGED else torch.arange(_JUDGED).clamp(max=N - 1)
+            here = slice(row - start, N - start)
             figures = self.task.judge(nets[rows], batch.select(rows))
             self.recent.update({name: values[here] for name, values in figures.items()})
 
