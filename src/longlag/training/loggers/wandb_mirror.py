@@ -89,8 +89,8 @@ class WandbMirror(Recorder, WandbLogger):
     def close(self, exit_code: int) -> None:
         """Write the summary, and end the W&B run; draw the error flow that lies in the folder of a run that has ended.
 
-        Without the end, the figures of the next run in this process would land in this one. A run that was stopped draws
-        nothing: it is to stop at once, and draws when it has gone on.
+        Without the end, the figures of the next run in this process would land in this one. A run that was stopped
+        draws nothing: it is to stop at once, and draws when it has gone on.
         """
         if self.run is None:
             return
