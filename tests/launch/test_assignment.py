@@ -106,7 +106,7 @@ def test_an_exception_outside_of_a_run_costs_that_member(tmp_path, monkeypatch):
 
 
 def test_an_exception_of_the_training_itself_costs_all_that_have_not_ended(tmp_path, monkeypatch):
-    def broken(arriving, at_once, request, ended):
+    def broken(arriving, at_once, request, ended, progress):
         next(arriving)
         raise ArithmeticError("a fault of ours")
 
@@ -122,9 +122,9 @@ def test_a_signal_leaves_the_members_that_wait_untouched(tmp_path, monkeypatch):
 
     from longlag.training.population.train import train_population
 
-    def interrupted(arriving, at_once, request, ended):
+    def interrupted(arriving, at_once, request, ended, progress):
         request.by = signal.SIGTERM if (tmp_path / "0").exists() else None
-        train_population(asked(arriving, request), at_once, request, ended)
+        train_population(asked(arriving, request), at_once, request, ended, progress)
 
     def asked(arriving, request):
         for parts in arriving:
