@@ -16,6 +16,7 @@ from longlag.training.callbacks.stopping import StopRequest, stop_requests
 from longlag.training.population.population import Population
 from longlag.training.population.train import train_population
 from longlag.training.run_parts import RunParts
+from longlag.training.train_log import silenced
 
 #: How a member has ended: the state of its run, or the exception that kept it from one.
 Outcome = str | Exception
@@ -135,7 +136,8 @@ class _Population:
         if ended is None:
             parts = turn.parts(self._trainer)
             if self._trainer:
-                _ = parts.trainer  # of parts that were built ahead it may be missing
+                with silenced():
+                    _ = parts.trainer  # of parts that were built ahead it may be missing
                 self._trainer = False
             if self._request.by is not None:
                 return None
