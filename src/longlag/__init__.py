@@ -12,6 +12,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from longlag.start_up import defer_scipy_signal
+
 if TYPE_CHECKING:
     from longlag import cells, tasks, training
     from longlag.api.run import Run, load_run
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from longlag.training import SequenceModule
 
 __version__ = "0.1.0"
+defer_scipy_signal()
 
 __all__ = [
     "GRU",

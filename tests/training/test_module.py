@@ -20,7 +20,6 @@ from longlag.training import EarlyGradient, SequenceModule
 from longlag.training.run import train_run
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:The `srun` command is available"),  # on a machine with SLURM
     pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec"),  # Lightning's own use of torch
     pytest.mark.filterwarnings("ignore:.*does not have many workers"),  # of a task, which draws its batches
 ]

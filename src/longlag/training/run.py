@@ -17,8 +17,8 @@ from longlag.runs.status import FINISHED, State, now
 from longlag.task.lightning_internals import is_first_process
 from longlag.training.callbacks.stopping import Interrupted, OutOfTime, StopRequest, stop_requests
 from longlag.training.checkpoint import read_checkpoint
+from longlag.training.loggers.recorder import Recorder
 from longlag.training.loggers.run_info import RunInfo
-from longlag.training.loggers.wandb_mirror import WandbMirror
 from longlag.training.module import Diverged, SequenceModule
 from longlag.training.run_parts import RunParts
 from longlag.training.run_plan import RunPlan
@@ -161,11 +161,11 @@ class Run:
         return None if self.module is None else self.module.model.engines[0].used
 
     def _close(self, state: State, summary: dict[str, Any], log: logging.Logger) -> None:
-        """Close W&B, whatever has happened. It is a mirror: its trouble is logged and does not cost the run."""
-        for mirror in (logger for logger in self.loggers if isinstance(logger, WandbMirror)):
+        """Close the recorders, whatever has happened: W&B is a mirror, whose trouble is logged and costs no run."""
+        for recorder in (logger for logger in self.loggers if isinstance(logger, Recorder)):
             try:
-                mirror.write_summary(summary)
-                mirror.close(exit_code=0 if state in FINISHED else 1)
+                recorder.write_summary(summary)
+                recorder.close(exit_code=0 if state in FINISHED else 1)
             except Exception:
                 log.exception("W&B could not be closed")
 

@@ -7,7 +7,6 @@ from lightning.pytorch.loggers import Logger
 
 from longlag.training.loggers.run_folder import MetricsLogger
 from longlag.training.loggers.run_info import RunInfo
-from longlag.training.loggers.wandb_mirror import WandbMirror
 from longlag.wandb_internals import switched_off
 
 _log = logging.getLogger("longlag")
@@ -56,4 +55,6 @@ class WandbLoggers:
         if switched_off():
             _log.info("WANDB_MODE=disabled or WANDB_DISABLED: the run is not copied to W&B")
             return [MetricsLogger(info)]
+        from longlag.training.loggers.wandb_mirror import WandbMirror  # the import of W&B takes half a second
+
         return [MetricsLogger(info), WandbMirror(info, self.mode, self.project, self.entity)]

@@ -52,6 +52,12 @@ class Recorder:
 
         """
 
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Take the figures by which runs are compared; nothing in the run folder, which has them already."""
+
+    def close(self, exit_code: int) -> None:
+        """End, after the run: 0 if it came to its end."""
+
     def before_checkpoint(self) -> None:
         """Write what is not written yet: a run that goes on from this checkpoint needs all rows before it."""
 
