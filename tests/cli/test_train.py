@@ -262,7 +262,14 @@ def test_a_sweep_over_every_task(longlag, tmp_path):
     assert "splits" not in said.out  # each task has sizes of its own, which are no columns
 
 
-@pytest.mark.parametrize("more", [(), ("trainer=ddp_cpu",), ("-m", "seed=0", "hydra/launcher=local")])
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        pytest.param(("trainer=ddp_cpu",), marks=pytest.mark.slow),
+        pytest.param(("-m", "seed=0", "hydra/launcher=local"), marks=pytest.mark.slow),
+    ],
+)
 def test_the_status_holds_what_one_needs_to_trust_the_numbers(longlag, tiny, more):
     """Of a run in this process, on two ranks, and in a worker: what the ranks and the worker know is the same."""
     assert longlag("train", *more, *tiny).code == 0

@@ -24,12 +24,10 @@ def only(study):
 @pytest.mark.parametrize(
     "task",
     [
-        ["task.splits.val_size=101"],
-        [
-            "task=adding",
-            "task.splits.val_size=300",
-            "trainer.max_steps=8",
-        ],  # 2048 sequences: the latest 2000 are judged
+        pytest.param(["task.splits.val_size=101"], marks=pytest.mark.slow),
+        pytest.param(  # 2048 sequences: the latest 2000 are judged
+            ["task=adding", "task.splits.val_size=300", "trainer.max_steps=8"], marks=pytest.mark.slow
+        ),
         ["task=embedded_reber", "task.T=9", "task.splits.val_size=11"],  # and the training set
     ],
 )
@@ -130,6 +128,7 @@ def test_a_diverged_run_ends_on_both(longlag):
     assert only("default").status.state == "diverged"
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_fails_the_run(longlag, tmp_path):
     (tmp_path / "mortal.py").write_text(
         "import os\nfrom longlag.cells import LSTMCell\n\n\nclass Mortal(LSTMCell):\n    def forward(self, x, state):\n"
@@ -143,7 +142,11 @@ def test_a_rank_that_dies_fails_the_run(longlag, tmp_path):
 
 @pytest.mark.parametrize(
     ("signum", "background"),
-    [(signal.SIGINT, False), pytest.param(signal.SIGTERM, False, marks=pytest.mark.slow), (signal.SIGTERM, True)],
+    [
+        (signal.SIGINT, False),
+        pytest.param(signal.SIGTERM, False, marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, True, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_to_the_parent_reaches_the_ranks(tmp_path, signum, background):
     """Nothing goes on training, and the status says what happened."""

@@ -61,6 +61,7 @@ def test_resume_takes_another_time_also_for_a_run_that_knew_none(longlag, tiny):
     assert (runs()[0].status.state, runs()[0].status.step) == ("done", 4)
 
 
+@pytest.mark.slow
 def test_the_ranks_of_a_run_pause_together(longlag, tiny):
     said = longlag("train", *tiny, SHORT, "trainer=ddp_cpu")
     assert said.code == 1, said.err

@@ -41,6 +41,7 @@ def test_each_run_of_a_grid_is_built_once_and_all_are_composed_together(longlag,
     assert counts["compositions"] == 3  # Hydra's look at its mode, the command, and the one set of choices
 
 
+@pytest.mark.slow
 def test_with_the_local_launcher_the_command_builds_one_job_of_a_kind(longlag, tiny, counts):
     assert longlag("train", "-m", *tiny, "seed=0,1,2", "hydra/launcher=local", "hydra.launcher.jobs=1").code == 0
     assert len(runs()) == 3

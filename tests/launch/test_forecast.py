@@ -112,6 +112,7 @@ def test_a_wrong_grid_is_refused_all_the_same(longlag, tiny):
     assert "hidden_size must be a positive integer" in said.err
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_from_its_checkpoint(longlag, tmp_path):
     slow = ("task.T=60", "trainer.max_steps=100000", "trainer.val_check_interval=2", "logger=csv", "cell.hidden_size=4")
     with started("train", *slow, cwd=tmp_path) as process:

@@ -107,6 +107,7 @@ def test_what_names_a_run_is_a_value(longlag, tiny, monkeypatch):
     assert longlag("train", *tiny, "--dry-run", "seed=7", "trainer.max_steps=7", "study=of_mine").out.startswith("skip")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "runs_made", "processes"),
     [(["trainer=ddp_cpu"], 1, 2), (["-m", "seed=1,2", "hydra/launcher=local", "hydra.launcher.jobs=1"], 2, 1)],

@@ -86,6 +86,7 @@ def test_a_metric_of_a_reader_likewise(longlag, tiny, monkeypatch):
     assert (declared["confidence"]["title"], declared["confidence"]["better"]) == ("confidence", "higher")
 
 
+@pytest.mark.slow
 def test_a_metric_over_every_device_is_that_over_all_sequences(longlag, tiny):
     for study, more in (("one", ()), ("two", ("trainer=ddp_cpu",))):
         assert longlag("train", *tiny, "trainer.max_steps=2", f"study={study}", *F1, *more).code == 0

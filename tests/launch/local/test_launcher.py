@@ -196,6 +196,7 @@ def test_a_run_that_fails_or_whose_process_dies_costs_itself_alone(longlag, tiny
     assert_gone(os.getpid())
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_what_goes_on_and_begins_nothing_more(longlag, tiny, meeting, tmp_path):
     """One goes on for ever, one fails when both have begun."""
     (tmp_path / "fates.py").write_text(FATES)
@@ -308,6 +309,7 @@ def test_runs_of_two_processes_give_what_they_give_alone(longlag, tiny):
             assert_same(one, other)
 
 
+@pytest.mark.slow
 def test_a_worker_keeps_to_its_gpus_and_threads(tiny, meeting, tmp_path, monkeypatch):
     """What a process is told of the machine, looked at from within; there need be no GPU for it."""
     monkeypatch.syspath_prepend(str(tmp_path))

@@ -46,6 +46,7 @@ def test_each_worker_trains_its_share_and_the_results_are_the_same(longlag):
     assert (said.code, said.err.count("ran already: not solved")) == (0, 8)
 
 
+@pytest.mark.slow
 def test_two_jobs_for_two_workers_train_alone(longlag):
     said = longlag(*GRID, "seed=0,1", *LOCAL)
     assert said.code == 0
@@ -53,6 +54,7 @@ def test_two_jobs_for_two_workers_train_alone(longlag):
     assert len({run.status.pid for run in runs()}) == 2
 
 
+@pytest.mark.slow
 def test_a_member_that_fails_costs_itself_and_a_worker_that_dies_all_it_has_not_ended(longlag, fates):
     said = longlag(*GRID, *fates, "+task.fails=2", "+task.kills=3", "seed=range(7)", *LOCAL)
     assert said.code == 1
@@ -68,6 +70,7 @@ def test_a_member_that_fails_costs_itself_and_a_worker_that_dies_all_it_has_not_
     assert_gone(os.getpid())
 
 
+@pytest.mark.slow
 def test_fail_fast_stops_the_other_workers(longlag, fates):
     said = longlag(
         *GRID, *fates, "+task.fails=1", "seed=range(6)", "fail_fast=true", "trainer.max_steps=100000", *LOCAL

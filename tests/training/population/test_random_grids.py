@@ -56,7 +56,17 @@ def own(draw, seed):
     return chosen
 
 
-@pytest.mark.parametrize("number", [*range(6), *(pytest.param(k, marks=pytest.mark.slow) for k in range(6, 24))])
+SOME, MORE, MANY = 4, 14, 40  # grids of the fast tests, with those of the slow ones, with those of the long ones
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *range(SOME),
+        *(pytest.param(k, marks=pytest.mark.slow) for k in range(SOME, MORE)),
+        *(pytest.param(k, marks=pytest.mark.long) for k in range(MORE, MANY)),
+    ],
+)
 def test_every_member_of_a_random_grid_is_the_run_alone(number, plan, tmp_path):
     draw = random.Random(number)
     grid = shared(draw)
