@@ -29,7 +29,7 @@ test: setup  ## the fast tests
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q
 
 test-slow: setup  ## the slow tests
-	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q -m slow
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q -m 'slow and not long'
 
 test-long: setup  ## those that take minutes: sanitizers at every size, torch.compile
 	@OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -q -m long

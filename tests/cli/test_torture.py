@@ -103,7 +103,11 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [(), ("hydra/launcher=local", "hydra.launcher.jobs=2")], ids=["basic", "local"])
+@pytest.mark.parametrize(
+    "launcher",
+    [pytest.param((), marks=pytest.mark.long), ("hydra/launcher=local", "hydra.launcher.jobs=2")],
+    ids=["basic", "local"],
+)
 def test_a_grid_ends_whatever_happens_to_it(longlag, tmp_path, whole, launcher):
     """One run after the other, and two at once: what kills its process kills the whole command, or one worker of it."""
     (tmp_path / "mishaps.py").write_text(MISHAPS)

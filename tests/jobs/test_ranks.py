@@ -211,7 +211,7 @@ def recorded(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["adding", "embedded_reber"])
+@pytest.mark.parametrize("task", [pytest.param("adding", marks=pytest.mark.long), "embedded_reber"])
 def test_two_ranks_together_see_what_one_sees_also_after_an_interruption(longlag, tmp_path, task):
     """A stream of varying lengths, and a fixed set whose batches are shuffled: every batch, number by number."""
     (tmp_path / "recorder.py").write_text(RECORDER)

@@ -179,7 +179,11 @@ CUT = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL],
+    ids=lambda number: number.name,
+)
 def test_a_signal_stops_a_population_and_the_same_command_goes_on(longlag, tmp_path, number):
     """Each member that trains saves its step; those that wait are not begun."""
     study = tmp_path / "outputs" / "cut"

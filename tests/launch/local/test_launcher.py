@@ -117,7 +117,7 @@ def test_two_at_once_do_what_one_after_the_other_do(longlag, tiny, meeting, tmp_
     assert said.err.count("ran already: not solved; fresh=true runs it again") == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_workers_start_while_the_grid_is_looked_at(longlag, tiny, monkeypatch):
     """Those and no others, as many as there are jobs; none is left of a grid that is wrong or has run already."""
     begun = []
@@ -218,7 +218,14 @@ CUT = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM in the background", "SIGKILL"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "SIGINT",
+        pytest.param("SIGTERM in the background", marks=pytest.mark.long),
+        pytest.param("SIGKILL", marks=pytest.mark.long),
+    ],
+)
 def test_a_command_that_is_ended_leaves_no_process_and_goes_on(longlag, tmp_path, how):
     """Asked to stop, each run saves its step; after SIGKILL, each goes on from its last validation."""
     study = tmp_path / "outputs" / "cut"
@@ -295,7 +302,7 @@ def test_a_run_of_two_processes_takes_two_slots(longlag, tiny, meeting, tmp_path
     assert pids[0] != pids[1] == str(os.getpid())  # the ranks are the worker's
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_runs_of_two_processes_give_what_they_give_alone(longlag, tiny):
     """And where there is less room than a run has processes, that is said."""
     grid = ("-m", *tiny, "trainer=ddp_cpu,cpu")

@@ -89,7 +89,14 @@ CUT = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM in the background", "SIGKILL"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param("SIGINT", marks=pytest.mark.long),
+        pytest.param("SIGTERM in the background", marks=pytest.mark.long),
+        "SIGKILL",
+    ],
+)
 def test_a_command_that_is_ended_leaves_no_process_and_goes_on(longlag, tmp_path, how):
     study = tmp_path / "outputs" / "cut"
     with started(*CUT, "study=cut", *LOCAL, cwd=tmp_path, background="background" in how) as process:
