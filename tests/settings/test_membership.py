@@ -63,7 +63,7 @@ def kind_of(*overrides):
 
 def reason(*overrides):
     settings = values_of(settings_of(overrides))
-    refused = refusal(build_model(settings, build_task(settings)).cells[0], settings["trainer"].get("precision"))
+    refused = refusal(build_model(settings, build_task(settings)).cells[0], settings)
     return why_alone(settings, refused)
 
 

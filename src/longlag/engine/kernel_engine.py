@@ -33,9 +33,13 @@ class KernelEngine(Engine):
             return f"engine={self.name} does not run inside transforms of torch.func (engine=eager runs there)"
         return self.input_refusal(x)
 
-    @abstractmethod
     def input_refusal(self, x: Tensor) -> str | None:
         """Return why the kernel cannot run inputs of this type on this device; ``None`` if it can."""
+        return self.place_refusal(x.device, x.dtype)
+
+    @abstractmethod
+    def place_refusal(self, device: torch.device, dtype: torch.dtype) -> str | None:
+        """Return why the kernel cannot run on a device with a type of number; ``None`` if it can."""
 
     @abstractmethod
     def unroll_packed(

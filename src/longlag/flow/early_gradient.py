@@ -33,9 +33,11 @@ def early_gradient(
 
     """
     with torch.inference_mode(False), torch.enable_grad():
-        double = float64_copy(model)
-        x = inputs.detach().clone().double().requires_grad_()
-        engine = Native() if runs_natively(model) else Eager()  # not every engine runs in float64
+        natively = runs_natively(model)  # not every engine runs in float64
+        where, engine = ("cpu", Native()) if natively else (inputs.device, Eager())
+        double = float64_copy(model).to(where)
+        x = inputs.detach().clone().to(where).double().requires_grad_()
+        lengths, mask = (None if part is None else part.to(where) for part in (lengths, mask))
         double.engines = [engine for _ in double.cells]
         outputs = double(x, lengths)
         if model.reads == "every":

@@ -45,7 +45,7 @@ def error_flows(models: Sequence[SequenceModel], batches: Sequence[Batch], losse
 
     Args:
         models: models of one kind and shape, whose cells the native engine runs.
-        batches: the sequences of each, of one shape, on the CPU.
+        batches: the sequences of each, of one shape, on the device of its model.
         losses: the loss of the task of each.
 
     """

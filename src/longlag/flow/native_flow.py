@@ -23,9 +23,12 @@ from longlag.task import Batch
 
 
 def runs_natively(model: SequenceModel) -> bool:
-    """Return whether the native kernel runs all cells of a model in float64 on this machine."""
+    """Return whether the native kernel runs all cells of a model in float64 on this machine.
+
+    It takes copies of the weights on the CPU, so the model may be on a GPU.
+    """
     native, first = Native(), next(model.parameters())
-    if first.device.type != "cpu" or any(native.refusal(cell) is not None for cell in model.cells):
+    if first.device.type not in ("cpu", "cuda") or any(native.refusal(cell) is not None for cell in model.cells):
         return False
     try:
         for cell in model.cells:
@@ -40,7 +43,7 @@ def native_flows(models: Sequence[SequenceModel], batches: Sequence[Batch], loss
 
     Args:
         models: of one kind and shape, see :func:`runs_natively`.
-        batches: of one shape, on the CPU.
+        batches: of one shape.
         losses: the loss of the task of each.
 
     """
@@ -65,7 +68,9 @@ def native_flows(models: Sequence[SequenceModel], batches: Sequence[Batch], loss
 
 
 def _in_float64(batch: Batch) -> Batch:
-    return Batch(*(part.double() if part.is_floating_point() else part.clone() for part in batch))
+    """Return a batch in float64 on the CPU."""
+    there = batch.to(torch.device("cpu"))
+    return Batch(*(part.double() if part.is_floating_point() else part.clone() for part in there))
 
 
 class _Flows:
@@ -73,7 +78,7 @@ class _Flows:
 
     Args:
         models: the models.
-        batches: in float64.
+        batches: in float64, on the CPU.
 
     """
 
@@ -89,13 +94,13 @@ class _Flows:
             self.runs.append(RecordedRuns(cells, hidden))
             hidden = self.runs[-1].hidden + hidden if self._first.residual and k > 0 else self.runs[-1].hidden
         self._hidden = hidden
-        self._weights = [model.readout.weight.detach().double() for model in models]
+        self._weights = [model.readout.weight.detach().to("cpu", torch.float64) for model in models]
 
     def errors_at_outputs(self, losses: Sequence[Loss]) -> tuple[list[Tensor], list[Tensor]]:
         """Return the gradients of the loss of a sequence, and of the sum of its last outputs, [B, O] or [B, L, O]."""
         outputs = []
         for r, (model, weights) in enumerate(zip(self._models, self._weights, strict=True)):
-            bias = None if model.readout.bias is None else model.readout.bias.detach().double()
+            bias = None if model.readout.bias is None else model.readout.bias.detach().to("cpu", torch.float64)
             hidden = self._hidden[r]
             if model.reads == "last":
                 hidden = hidden[torch.arange(len(hidden)), self.lengths[r] - 1]

@@ -20,7 +20,8 @@ def recurrent_figures(cell: Any) -> dict[str, float]:
     """
     with torch.no_grad():
         weights: dict[str, Tensor] = getattr(cell, "recurrent_weights", dict)()
-        matrices = {name: each.to(torch.promote_types(each.dtype, torch.float64)) for name, each in weights.items()}
+        here = {name: each.cpu() for name, each in weights.items()}
+        matrices = {name: each.to(torch.promote_types(each.dtype, torch.float64)) for name, each in here.items()}
         if len({each.shape for each in matrices.values()}) > 1:
             return {key: value for name in weights for key, value in _figures(cell, {name: matrices[name]}).items()}
         return _figures(cell, matrices)

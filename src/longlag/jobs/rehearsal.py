@@ -17,7 +17,7 @@ class _Built(NamedTuple):
     Args:
         processes: the number that each wants.
         shape: of the task.
-        refused: why the native engine does not run the cell; ``None`` if it does, or if nobody asks.
+        refused: why no engine runs the cell in a population; ``None`` if one does, or if nobody asks.
 
     """
 
@@ -65,9 +65,7 @@ class Rehearsal:
         setting = apart_from_seed(job.settings)
         if setting not in self._built:
             parts = job.build()
-            precision = job.settings["trainer"].get("precision")
-            asked = self._join and job.settings["engine"] in ("auto", "native")  # else the answer is known
-            refused = refusal(parts.model.cells[0], precision) if asked else None
+            refused = refusal(parts.model.cells[0], job.values) if self._join else None
             self._built[setting] = _Built(parts.trainer.num_devices, TaskShape.of(parts.plan.task), refused)
             self._trainers.add(json.dumps(job.settings["trainer"], sort_keys=True, default=str))
             if self._keep and parts.trainer.num_devices == 1 and len(self._kept) < _MOST_KEPT:

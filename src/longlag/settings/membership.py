@@ -5,18 +5,18 @@ gradient clipping, its budget, and what its task draws. All that decides the sha
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 import torch
 from lightning import Trainer
 from torch.optim import LBFGS, SparseAdam
 
-from longlag.engine import Native
 from longlag.settings.names import by_public_names
 from longlag.settings.targets import import_target
 from longlag.task import Split, Task
 from longlag.training import Online
+from longlag.training.population.backend import ENGINES, Backend, accelerators
 
 #: What a population needs of the Trainer: argument -> its value, or its values.
 _TRAINER: dict[str, tuple[Any, ...]] = {
@@ -24,13 +24,14 @@ _TRAINER: dict[str, tuple[Any, ...]] = {
     "devices": (1,),
     "num_nodes": (1,),
     "strategy": ("auto",),
-    "accelerator": ("cpu",),
     "precision": ("32-true", "64-true"),
 }
 #: The arguments of the Trainer in which members may differ.
 _OWN_OF_TRAINER = ("gradient_clip_val", "max_steps", "max_time")
 #: The arguments of the Trainer that all members share.
-_SHARED_OF_TRAINER = ("_target_", "deterministic", "gradient_clip_algorithm", "val_check_interval", "log_every_n_steps")
+_SHARED_OF_TRAINER = (
+    "_target_", "accelerator", "deterministic", "gradient_clip_algorithm", "val_check_interval", "log_every_n_steps",
+)  # fmt: skip
 _SHARED = ("model", "engine", "probe", "logger", "metrics")
 
 
@@ -69,16 +70,17 @@ class TaskShape(NamedTuple):
         )
 
 
-def refusal(cell: Any, precision: Any) -> str | None:
-    """Return why the native engine, which runs populations, does not run a cell here; ``None`` if it does."""
-    native = Native()
-    if native.refusal(cell) is not None:
-        return f"the native engine does not run {type(cell).__name__}"
-    try:
-        native.prepare(cell, torch.float64 if precision == "64-true" else torch.float32)
-    except ValueError as error:
-        return str(error)
-    return None
+def refusal(cell: Any, settings: Mapping[str, Any]) -> str | None:
+    """Return why no engine that runs populations runs a cell here; ``None`` if one does, or the settings want another.
+
+    Args:
+        cell: of the run.
+        settings: of the run, with the values of environment variables.
+
+    """
+    if settings["engine"] not in ENGINES:
+        return None
+    return Backend.of(settings["engine"], settings["trainer"]).refusal(cell)
 
 
 def why_alone(settings: Mapping[str, Any], refused: str | None) -> str | None:
@@ -86,7 +88,7 @@ def why_alone(settings: Mapping[str, Any], refused: str | None) -> str | None:
 
     Args:
         settings: of the run, with the values of environment variables.
-        refused: why the native engine does not run its cell; see :func:`refusal`.
+        refused: why no engine runs its cell in a population; see :func:`refusal`.
 
     """
     return next(_reasons(settings, refused), None)
@@ -113,24 +115,25 @@ def _reasons(settings: Mapping[str, Any], refused: str | None) -> Iterator[str]:
     for part in ("logger", "probe"):
         if settings[part] and settings[part]["_target_"].split(".")[0] != "longlag":
             yield f"{part} is a class of your own"
-    yield from _reasons_of_engine(settings["engine"])
-    yield from _reasons_of_trainer(settings["trainer"])
+    online = import_target(settings["optimizer"]["_target_"]) is Online  # which the native engine learns alone
+    yield from _reasons_of_engine(settings["engine"], ("auto", "native") if online else ENGINES)
+    yield from _reasons_of_trainer(settings["trainer"], ("cpu",) if online else accelerators())
     yield from _reasons_of_optimizer(settings["optimizer"])
     if refused is not None:
-        yield f"cell: {refused}"
+        yield refused
 
 
-def _reasons_of_engine(engine: Any) -> Iterator[str]:
+def _reasons_of_engine(engine: Any, known: Sequence[str]) -> Iterator[str]:
     if isinstance(engine, Mapping):
         yield "engine is a class of your own"
-    elif engine not in ("auto", "native"):
+    elif engine not in known:
         yield f"engine={engine}"
 
 
-def _reasons_of_trainer(trainer: Mapping[str, Any]) -> Iterator[str]:
+def _reasons_of_trainer(trainer: Mapping[str, Any], accelerators: Sequence[str]) -> Iterator[str]:
     if import_target(trainer["_target_"]) is not Trainer:
         yield "trainer is a class of your own"
-    for name, values in _TRAINER.items():
+    for name, values in {**_TRAINER, "accelerator": accelerators}.items():
         if name in trainer and (trainer[name] not in values or isinstance(trainer[name], bool)):
             yield f"trainer.{name}={_text(trainer[name])}"
     interval = trainer.get("val_check_interval")

@@ -26,12 +26,12 @@ class Native(KernelEngine):
         except NoLibraryError:
             return None
 
-    def input_refusal(self, x: Tensor) -> str | None:
-        """Return why the kernel cannot run inputs of this type on this device; ``None`` if it can."""
-        if x.device.type != "cpu":
-            return f"engine=native runs on the CPU, not on {x.device.type}"
-        if x.dtype not in (torch.float32, torch.float64):
-            return f"engine=native takes float32 and float64, not {str(x.dtype).removeprefix('torch.')}"
+    def place_refusal(self, device: torch.device, dtype: torch.dtype) -> str | None:
+        """Return why the kernel cannot run on a device with a type of number; ``None`` if it can."""
+        if device.type != "cpu":
+            return f"engine=native runs on the CPU, not on {device.type}"
+        if dtype not in (torch.float32, torch.float64):
+            return f"engine=native takes float32 and float64, not {str(dtype).removeprefix('torch.')}"
         return None
 
     def prepare(self, cell: Any, dtype: torch.dtype = torch.float32) -> None:

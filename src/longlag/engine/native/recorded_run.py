@@ -19,7 +19,7 @@ class RecordedRuns:
     units are H and some more, which mean nothing, and so do the rows beyond B.
 
     Args:
-        cells: R cells of one kind and shape that the kernel has.
+        cells: R cells of one kind and shape that the kernel has, on any device.
         x: inputs [R, B, T, I], on the CPU.
 
     """
@@ -32,8 +32,8 @@ class RecordedRuns:
         self._H = cells[0].hidden_size
         with torch.no_grad():
             packs = stacked([packed(cell) for cell in cells], "native")
-            peepholes = None if packs.peepholes is None else packs.peepholes.double()
-            weights, biases = packs.weights.double(), packs.biases.double()
+            peepholes = None if packs.peepholes is None else packs.peepholes.to("cpu", torch.float64)
+            weights, biases = (part.to("cpu", torch.float64) for part in (packs.weights, packs.biases))
             self._packed = packs._replace(weights=weights, biases=biases, peepholes=peepholes)
             self._x = x.detach().double()
             call = Call(self._packed, self._x, None, None)

@@ -38,12 +38,12 @@ class Triton(KernelEngine):
             return "engine=triton needs the package triton: pip install 'longlag[triton]'"
         return None
 
-    def input_refusal(self, x: Tensor) -> str | None:
-        """Return why the kernel cannot run inputs of this type on this device; ``None`` if it can."""
-        if x.device.type != "cuda" and not _interpreted():
-            return f"engine=triton runs on a GPU, not on {x.device.type}"
-        if x.dtype is not torch.float32:
-            return f"engine=triton takes float32, not {str(x.dtype).removeprefix('torch.')}"
+    def place_refusal(self, device: torch.device, dtype: torch.dtype) -> str | None:
+        """Return why the kernel cannot run on a device with a type of number; ``None`` if it can."""
+        if device.type != "cuda" and not _interpreted():
+            return f"engine=triton runs on a GPU, not on {device.type}"
+        if dtype is not torch.float32:
+            return f"engine=triton takes float32, not {str(dtype).removeprefix('torch.')}"
         return None
 
     def unroll(self, cell: Any, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:

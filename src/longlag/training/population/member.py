@@ -6,16 +6,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from lightning.pytorch.callbacks import Callback
 
-from longlag.engine.native import Native
 from longlag.engine.native.online import Learned
 from longlag.runs import Status
 from longlag.task import Batch
 from longlag.training.callbacks.error_flow import ErrorFlow
 from longlag.training.callbacks.stopping import OutOfTime, seconds_of
 from longlag.training.module import Diverged
+from longlag.training.population.backend import Backend
 from longlag.training.population.member_checkpoint import MemberCheckpoints
 from longlag.training.population.member_module import MemberModule, View
 from longlag.training.run import Run
@@ -81,23 +80,23 @@ class Member(Run):
         """Add to the time of the training."""
         self._seconds += seconds
 
-    def prepare(self, dtype: torch.dtype) -> None:
+    def prepare(self, backend: Backend) -> None:
         """Make the module and the optimizer, and go on from a checkpoint if there is one.
 
         Args:
-            dtype: the type of the weights.
+            backend: where the population runs.
 
         """
-        self.dtype = dtype
+        self.dtype = backend.dtype
         model = self.parts.model
-        model.engines = [Native() for _ in model.cells]
+        model.engines = [backend.engine for _ in model.cells]
         _log.info("trains in a population; %s runs %s", model.engines[0].used, type(model.cells[0]).__name__)
         module = self.make_module(MemberModule)
         self.view.loggers = self.loggers
         module.trainer = self.trainer
         for recorder in module.recorders():
             recorder.in_population = True
-        module.to(dtype)
+        module.to(backend.device, backend.dtype)
         self.optimizer = module.configure_optimizers()
         self.checkpoints.attach(self.own_module, self.optimizer, self.callbacks)
         if self.goes_on:

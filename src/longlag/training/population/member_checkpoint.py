@@ -102,14 +102,14 @@ class MemberCheckpoints:
             "lr_schedulers": [],
             "hparams_name": "kwargs",
             "hyper_parameters": dict(module.hparams),
-            **module.figures(),
+            **_copied(module.figures()),
         }
 
 
 def _copied(value: Any) -> Any:
-    """Return nested containers with copies of the tensors."""
+    """Return nested containers with copies of the tensors on the CPU."""
     if isinstance(value, Tensor):
-        return value.detach().clone()
+        return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
         return {key: _copied(part) for key, part in value.items()}
     if isinstance(value, list):

@@ -13,6 +13,7 @@ from longlag.runs import Status
 from longlag.task import Batch
 from longlag.training.callbacks.error_flow import measurements
 from longlag.training.callbacks.stopping import Interrupted
+from longlag.training.population.backend import Backend
 from longlag.training.population.member import Member
 from longlag.training.population.online_steps import OnlineSteps
 from longlag.training.population.outputs import outputs_of
@@ -21,8 +22,7 @@ from longlag.training.run_parts import RunParts
 from longlag.training.train_log import logged_to
 
 _T = TypeVar("_T")
-_KEPT = 2**27  # bytes that a call of the kernel keeps for the way back: more members are taken in several calls
-_PROBED = 2**24  # the same of a measurement of the error flow, whose many small operations read all of it again
+_PROBED = 2**24  # bytes that a measurement of the error flow keeps, whose many small operations read all of it again
 _WRITING = 0.02  # the share of the time that goes into checkpoints
 
 
@@ -35,7 +35,7 @@ class Population:
         arriving: the runs, in the order in which they join.
         at_once: the most members at once.
         ended: called as each member ends, with the status that is recorded.
-        dtype: the type of the weights.
+        backend: where they run.
 
     """
 
@@ -44,14 +44,14 @@ class Population:
         arriving: Iterator[RunParts],
         at_once: int,
         ended: Callable[[RunParts, Status], None],
-        dtype: torch.dtype = torch.float32,
+        backend: Backend,
     ) -> None:
         self.members: dict[Member, None] = {}
         """Those that train, in the order in which they joined."""
         self._arriving = arriving
         self._at_once = at_once
         self._ended = ended
-        self._dtype = dtype
+        self._backend = backend
         self._next_write = 0.0
         self._optimizers = StackedOptimizers()
         self._online = OnlineSteps()
@@ -101,7 +101,7 @@ class Population:
     def _descend(self, members: Sequence[Member]) -> None:
         """Take a step with the optimizers of members."""
         self._optimizers.zero_grad()
-        trained = [member for some in _chunks(members, "train") for member in self._send_back(some)]
+        trained = [member for some in self._chunks(members, "train") for member in self._send_back(some)]
         trained = list(self._each(trained, lambda each: each.clip()))
         self._optimizers.step([member.optimizer for member in trained])
         self._each(trained, lambda each: each.end_step())
@@ -117,7 +117,7 @@ class Population:
 
     def _prepare(self, member: Member) -> None:
         with logged_to(member.plan.folder.log):
-            member.prepare(self._dtype)
+            member.prepare(self._backend)
 
     def _measure(self, members: Iterable[Member]) -> None:
         """Measure the error flow of members at once, ahead of their probes, which record it."""
@@ -127,7 +127,7 @@ class Population:
             if batch is not None:
                 alike.setdefault(batch.inputs.shape, []).append(member)
         for group in alike.values():
-            for some in _chunks(group, "probe"):
+            for some in self._chunks(group, "probe"):
                 measured = measurements(
                     [member.own_module.model for member in some],
                     [batch for member in some if (batch := batches[member]) is not None],
@@ -139,11 +139,13 @@ class Population:
 
     def _send_back(self, members: Sequence[Member]) -> Iterable[Member]:
         """Draw a batch for each of some members, and send the errors back; return the members that have gradients."""
-        batches = self._each(members, lambda each: each.training_batch())
-        if not batches:
+        drawn = self._each(members, lambda each: each.training_batch())
+        if not drawn:
             return []
+        batches = dict(zip(drawn, self._backend.moved(list(drawn.values())), strict=True))
         with self._default_type():
             outputs = outputs_of(
+                self._backend.engine,
                 [member.own_module.model for member in batches],
                 list(batches.values()),
                 [member.own_module.dropping(0) for member in batches],
@@ -182,7 +184,7 @@ class Population:
     ) -> dict[Member, int]:
         """Judge the batches of members side by side; return how many each has."""
         counts: dict[Member, int] = {}
-        for some in _chunks(members, "val"):
+        for some in self._chunks(members, "val"):
             loaders = {member: batches(member) for member in some}
             left = list(some)
             while left:
@@ -190,12 +192,12 @@ class Population:
                 counts |= {member: counts.get(member, 0) + (batch is not None) for member, batch in drawn.items()}
                 present = {member: batch for member, batch in drawn.items() if batch is not None}
                 left = list(present)
+                moved = dict(zip(left, self._backend.moved([batch for batch, _ in present.values()]), strict=True))
                 with self._default_type():
-                    outputs = outputs_of(
-                        [member.own_module.model for member in left], [batch for batch, _ in present.values()]
-                    )
+                    models = [member.own_module.model for member in left]
+                    outputs = outputs_of(self._backend.engine, models, list(moved.values()))
                     of_member = dict(zip(left, outputs, strict=True))
-                    self._each(left, lambda each: judge(each, of_member[each], *present[each]))  # noqa: B023
+                    self._each(left, lambda each: judge(each, of_member[each], moved[each], present[each][1]))  # noqa: B023
         return {member: count for member, count in counts.items() if member in self.members}
 
     def _write_checkpoints(self) -> None:
@@ -209,11 +211,27 @@ class Population:
         end = time.monotonic()
         self._next_write = end + (end - now) / _WRITING
 
+    def _chunks(self, members: Sequence[Member], split: Literal["train", "val", "probe"]) -> Iterator[Sequence[Member]]:
+        """Yield the members, as many at once as may share the memory."""
+        if not members:
+            return
+        task, model, width = members[0].task, members[0].own_module.model, self._backend.dtype.itemsize
+        chunk = min(task.chunk_size, max(task.splits.val_size, task.splits.test_size))
+        sequences, of_a_unit, most = {
+            "train": (task.splits.batch_size, 8 * width, self._backend.kept),
+            "probe": (16, 12 * 8, _PROBED),
+            "val": (chunk, width, self._backend.kept),
+        }[split]
+        of_a_step = of_a_unit * model.readout.in_features * len(model.cells)
+        size = max(1, most // (sequences * task.steps(split) * of_a_step))
+        for start in range(0, len(members), size):
+            yield members[start : start + size]
+
     @contextmanager
     def _default_type(self) -> Iterator[None]:
         """Make the type of the weights that of new tensors, as Lightning does in the forward pass of a run alone."""
         before = torch.get_default_dtype()
-        torch.set_default_dtype(self._dtype)
+        torch.set_default_dtype(self._backend.dtype)
         try:
             yield
         finally:
@@ -238,20 +256,3 @@ class Population:
         except Exception as fault:  # such as a disk that is full
             status = Status("failed", reason=described(fault))
         self._ended(member.parts, status)
-
-
-def _chunks(members: Sequence[Member], split: Literal["train", "val", "probe"]) -> Iterator[Sequence[Member]]:
-    """Yield the members, as many at once as may share the memory."""
-    if not members:
-        return
-    task, model, width = members[0].task, members[0].own_module.model, members[0].dtype.itemsize
-    chunk = min(task.chunk_size, max(task.splits.val_size, task.splits.test_size))
-    sequences, of_a_unit, most = {
-        "train": (task.splits.batch_size, 8 * width, _KEPT),
-        "probe": (16, 12 * 8, _PROBED),
-        "val": (chunk, width, _KEPT),
-    }[split]
-    of_a_step = of_a_unit * model.readout.in_features * len(model.cells)
-    size = max(1, most // (sequences * task.steps(split) * of_a_step))
-    for start in range(0, len(members), size):
-        yield members[start : start + size]

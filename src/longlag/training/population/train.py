@@ -2,18 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
-import torch
-
 from longlag.runs import Status
 from longlag.training.callbacks.stopping import StopRequest
+from longlag.training.population.backend import Backend
 from longlag.training.population.member import Member
 from longlag.training.population.module import PopulationModule
 from longlag.training.population.population import Population
 from longlag.training.run import train_parts
 from longlag.training.run_parts import RunParts
 from longlag.training.train_log import silenced
-
-_DTYPES = {"32-true": torch.float32, "64-true": torch.float64}
 
 
 def train_population(
@@ -38,8 +35,8 @@ def train_population(
     first = next(arriving, None)
     if first is None:
         return
-    arguments = first.plan.arguments
-    population = Population(_with(first, arriving), at_once, ended, _DTYPES[str(arguments["precision"])])
+    backend = Backend.of(first.model.engines[0].name, first.plan.arguments)
+    population = Population(_with(first, arriving), at_once, ended, backend)
     population.fill()
     if not population.members:
         return
