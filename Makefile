@@ -8,7 +8,7 @@ EASY   = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors wheel rates easy cells forget-bias \
-	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-online bench-populations bench-grid bench-probe bench clean
+	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-gpu bench-online bench-populations bench-grid bench-probe bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -54,7 +54,8 @@ ray-check: setup  ## grids on a true Ray on this machine (brings 422 MB)
 triton-check: setup  ## Triton's kernels, and flashrnn as a contender, without a GPU (brings 286 MB)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .triton -c constraints.txt \
 		triton flashrnn
-	@OMP_NUM_THREADS=1 PYTHONPATH=.triton $(BIN)/pytest -n 2 -q tests/engine/test_triton.py tests/benchmark/test_contenders.py -k 'triton or flashrnn'
+	@OMP_NUM_THREADS=1 PYTHONPATH=.triton $(BIN)/pytest -n 2 -q tests/engine/test_triton.py tests/training/population/test_triton_members.py \
+		tests/test_gpu_bench.py tests/benchmark/test_contenders.py -k 'triton or flashrnn or gpu'
 
 wheel: setup  ## build the wheel, install it elsewhere (WHEEL_PYTHON=python3.13: for another Python), train one step
 	@PYTHON=$(BIN)/python bash .ci/wheel-check
@@ -111,6 +112,9 @@ bench-online: setup  ## on-line learning, a sequence at a time, against a bare P
 
 bench-populations: setup  ## a grid as populations against the same grid run by run; half an hour
 	@$(BIN)/python bench/populations.py
+
+bench-gpu: setup  ## populations on a GPU against runs alone, cuDNN and flashrnn; less than eight minutes
+	@$(BIN)/python bench/gpu.py
 
 bench-grid: setup  ## a grid of 16 default runs, one after the other against several at once; 500 runs looked at
 	@$(BIN)/python bench/launcher.py

@@ -1,36 +1,23 @@
 """The Triton kernels without a GPU: their numbers by Triton's interpreter, their code by its compiler."""
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from native_cells import BOUNDS, CELLS
+from script_runs import NO_TRITON, said_by
 
 from longlag.cells import LRUCell, LSTMCell
 from longlag.engine import Triton, engine_for
 
-NO_TRITON = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="the package triton is not installed")
-
-
-def said_by(script, *arguments, **variables):
-    """What a script prints, in a process of its own: Triton looks at its variables once."""
-    tests = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *filter(None, sys.path)]), **variables}
-    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    return json.loads(said.stdout)
+HERE = Path(__file__).parent
 
 
 @NO_TRITON
 @pytest.mark.parametrize("half", [0, 1])
 def test_every_cell_against_the_eager_loop_in_float64(half):
-    found = said_by("triton_parity.py", str(half), TRITON_INTERPRET="1")
+    found = said_by(HERE / "triton_parity.py", str(half), TRITON_INTERPRET="1")
     assert list(found) == list(CELLS)[half::2]
     for name, one in found.items():
         assert one["worst"] < BOUNDS[torch.float32], name
@@ -42,14 +29,14 @@ def test_every_cell_against_the_eager_loop_in_float64(half):
 
 @NO_TRITON
 def test_nan_stays_a_mixed_precision_changes_nothing_and_the_way_back_can_be_gone_twice():
-    assert said_by("triton_parity.py", "beside", TRITON_INTERPRET="1") == {
+    assert said_by(HERE / "triton_parity.py", "beside", TRITON_INTERPRET="1") == {
         "nan stays": True, "mixed": True, "twice": True,
     }  # fmt: skip
 
 
 @NO_TRITON
 def test_every_kernel_is_built_for_a_gpu_and_fits_its_memory():
-    found = said_by("triton_build.py")
+    found = said_by(HERE / "triton_build.py")
     assert len(found) == 2 * (len(CELLS) + 1)
     assert 64 * 1024 < max(found.values()) <= 99 * 1024, found  # which every GPU has since 2020
 

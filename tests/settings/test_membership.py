@@ -1,8 +1,10 @@
 """Which runs may train in one batch, and why others train alone."""
 
+import importlib.util
 import sys
 
 import pytest
+import torch
 
 from longlag.engine.native import Native, NoLibraryError
 from longlag.settings.build import build_model, build_task
@@ -188,3 +190,44 @@ def test_where_the_native_engine_cannot_be_built_each_run_trains_alone(monkeypat
 
     monkeypatch.setattr(Native, "prepare", fails)
     assert reason("engine=auto") == "cell: there is no compiler"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU, for which nothing is built."""
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "cuda", "auto"])
+@pytest.mark.parametrize("engine", ["auto", "triton"])
+@pytest.mark.usefixtures("gpu")
+def test_on_a_gpu_the_triton_engine_runs_populations(accelerator, engine):
+    typed = [f"trainer.accelerator={accelerator}", f"engine={engine}"]
+    assert reason(*typed) is None
+    assert kind_of(*typed) != kind_of()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        (["engine=native"], "engine=native runs on the CPU, not on cuda"),
+        (["engine=torch"], "engine=torch"),
+        (["trainer.accelerator=mps"], "trainer.accelerator=mps"),
+        (["trainer.accelerator=cpu", "engine=triton"], "engine=triton runs on a GPU, not on cpu"),
+        (["trainer.precision=64-true"], "engine=triton takes float32, not float64"),
+        (["cell.hidden_size=200"], "engine=triton takes up to 128 hidden units, got 200"),
+        (["cell=mlstm"], "cell: the triton engine does not run MLSTMCell"),
+        (["optimizer=online", "task.splits.batch_size=1"], "trainer.accelerator=gpu"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+@pytest.mark.usefixtures("gpu")
+def test_what_a_gpu_cannot_train_in_one_batch_says_why(overrides, why):
+    assert reason("trainer.accelerator=gpu", *overrides) == why
+
+
+@pytest.mark.usefixtures("gpu")
+def test_with_a_gpu_a_run_on_the_cpu_joins_as_elsewhere():
+    assert reason() is None
