@@ -23,6 +23,13 @@ def test_a_member_is_the_run_alone_to_rounding(kind, steps):
 
 
 @NO_TRITON
+def test_without_a_compiler_each_member_measures_its_error_flow_by_the_eager_loop():
+    found = said_by(SCRIPT, "padded", TRITON_INTERPRET="1", LONGLAG_NATIVE="off")
+    assert found["far"] <= ROUNDING
+    assert found["member"] == found["alone"] == [["done", 1, "triton"]] * 3
+
+
+@NO_TRITON
 def test_members_leave_and_others_join():
     found = said_by(SCRIPT, "leave", TRITON_INTERPRET="1")
     assert found["far"] <= ROUNDING

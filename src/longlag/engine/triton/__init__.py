@@ -1,7 +1,7 @@
 """The recurrence on a GPU: forward and exact backpropagation through time, each in one kernel, for float32.
 
 The tests hold it to the reference by Triton's interpreter on the CPU (``TRITON_INTERPRET=1``). It has never been
-measured on a GPU, so ``engine=auto`` does not choose it.
+measured on a GPU, so ``engine=auto`` chooses it for populations alone, which no other engine runs there.
 """
 
 import importlib.util

@@ -79,15 +79,18 @@ class Backend(NamedTuple):
         return int(torch.cuda.get_device_properties(self.device).total_memory) // _PART_OF_GPU
 
     def moved(self, batches: Sequence[Batch]) -> list[Batch]:
-        """Return batches, which were drawn on the CPU, on the device; those of one shape go there in one piece."""
-        if self.device.type == "cpu":
-            return list(batches)
-        alike: dict[tuple[torch.Size, ...], list[int]] = {}
-        for k, batch in enumerate(batches):
-            alike.setdefault(tuple(field.shape for field in batch), []).append(k)
-        moved: dict[int, Batch] = {}
-        for group in alike.values():
-            fields = zip(*(batches[k] for k in group), strict=True)
-            there = [torch.stack(of_all).to(self.device).unbind() for of_all in fields]
-            moved |= zip(group, (Batch(*own) for own in zip(*there, strict=True)), strict=True)
-        return [moved[k] for k in range(len(batches))]
+        """Return batches, which were drawn on the CPU, on the device."""
+        return list(batches) if self.device.type == "cpu" else moved_together(batches, self.device)
+
+
+def moved_together(batches: Sequence[Batch], device: torch.device) -> list[Batch]:
+    """Return batches on a device; those of one shape go there in one piece, and are parts of that."""
+    alike: dict[tuple[torch.Size, ...], list[int]] = {}
+    for k, batch in enumerate(batches):
+        alike.setdefault(tuple(field.shape for field in batch), []).append(k)
+    moved: dict[int, Batch] = {}
+    for group in alike.values():
+        fields = zip(*(batches[k] for k in group), strict=True)
+        there = [torch.stack(of_all).to(device).unbind() for of_all in fields]
+        moved |= zip(group, (Batch(*own) for own in zip(*there, strict=True)), strict=True)
+    return [moved[k] for k in range(len(batches))]

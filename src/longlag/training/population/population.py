@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import torch
 
 from longlag.errors import described
+from longlag.flow.native_flow import runs_natively
 from longlag.runs import Status
 from longlag.task import Batch
 from longlag.training.callbacks.error_flow import measurements
@@ -120,11 +121,14 @@ class Population:
             member.prepare(self._backend)
 
     def _measure(self, members: Iterable[Member]) -> None:
-        """Measure the error flow of members at once, ahead of their probes, which record it."""
+        """Measure the error flow of members at once, ahead of their probes, which record it.
+
+        Where there is no native engine, as may be on a machine with a GPU, each probe measures by itself.
+        """
         batches = self._each(members, lambda each: each.probe_batch())
         alike: dict[torch.Size, list[Member]] = {}
         for member, batch in batches.items():
-            if batch is not None:
+            if batch is not None and runs_natively(member.own_module.model):
                 alike.setdefault(batch.inputs.shape, []).append(member)
         for group in alike.values():
             for some in self._chunks(group, "probe"):
