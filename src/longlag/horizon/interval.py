@@ -2,15 +2,21 @@
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+# NumPy is imported inside of the functions, so that a help text needs none.
 
 #: The probability that the interval holds.
 CREDIBILITY = 0.9
 _APART = 1 / 32  # doublings between two places where the true horizon may be
-_OUTSIDE = np.arange(1, 129) * _APART  # doublings from the tested lags
-_SLOPES = np.geomspace(0.5, 50, 24)  # logits to a doubling: from 90 % to 10 % over 9 doublings, or over a tenth of one
+_OUTSIDE = 128  # such places below the tested lags, and above
+_SLOPES = (0.5, 50, 24)  # logits to a doubling, and how many: from 90 % to 10 % over 9 doublings, or a tenth of one
 _CEILINGS = 2  # the rate at short lags: 1, or halfway between 1 and the wanted rate
 
 
@@ -38,15 +44,15 @@ def credible_interval(counts: Mapping[int, tuple[int, int]], rate: float) -> tup
         The two ends, in steps. An end outside of the tested lags comes from the prior and says only that.
 
     """
+    import numpy as np
+
     lags = np.array(sorted(counts), dtype=np.float64)
     drawn = np.array([counts[int(lag)] for lag in lags], dtype=np.float64)
     low, high = intervals(lags, drawn[None, :, 0], drawn[None, :, 1], rate)[0]
     return float(low), float(high)
 
 
-def intervals(
-    lags: NDArray[np.float64], solved: NDArray[np.float64], failed: NDArray[np.float64], rate: float
-) -> NDArray[np.float64]:
+def intervals(lags: "Floats", solved: "Floats", failed: "Floats", rate: float) -> "Floats":
     """Return the intervals of S searches over the same K lags, [S, 2]; see :func:`credible_interval`.
 
     Args:
@@ -56,9 +62,12 @@ def intervals(
         rate: the wanted rate.
 
     """
+    import numpy as np
+
     x = np.log2(lags)
+    outside = np.arange(1, _OUTSIDE + 1) * _APART
     tested = np.arange(x[0], x[-1] + 1e-9, _APART)
-    places = np.concatenate([x[0] - _OUTSIDE[::-1], tested, x[-1] + _OUTSIDE])
+    places = np.concatenate([x[0] - outside[::-1], tested, x[-1] + outside])
     rate = min(rate, 1 - 1e-3)  # a rate of 1 is never reached by a logistic curve
     logs = [_log_rates(x, places, rate, ceiling) for ceiling in np.linspace(1, (1 + rate) / 2, _CEILINGS)]
     of_solved, of_failed = (np.concatenate(each) for each in zip(*logs, strict=True))  # [M, K]
@@ -71,12 +80,13 @@ def intervals(
     return np.asarray(2 ** places[np.minimum(found, len(places) - 1)])
 
 
-def _log_rates(
-    x: NDArray[np.float64], places: NDArray[np.float64], rate: float, ceiling: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _log_rates(x: "Floats", places: "Floats", rate: float, ceiling: float) -> "tuple[Floats, Floats]":
     """Return the logarithm of the rate, and of one minus the rate, at each lag for each slope and place, [M, K]."""
+    import numpy as np
+
     share = rate / ceiling
-    logit = math.log(share / (1 - share)) - _SLOPES[:, None, None] * (x - places[:, None])  # [slopes, places, K]
+    slopes = np.geomspace(*_SLOPES)
+    logit = math.log(share / (1 - share)) - slopes[:, None, None] * (x - places[:, None])  # [slopes, places, K]
     log_rate = math.log(ceiling) - np.logaddexp(0, -logit)
     log_rest = np.log1p(-np.minimum(np.exp(log_rate), 1 - 1e-12))
     return log_rate.reshape(-1, len(x)), log_rest.reshape(-1, len(x))
