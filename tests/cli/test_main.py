@@ -29,6 +29,7 @@ def python(code, **environment):
         ["check", "--help"],
         ["runs", "--help"],
         ["horizon", "--help"],
+        ["test", "--help"],
     ],
 )
 def test_help_is_light(arguments):
