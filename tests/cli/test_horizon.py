@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+from fated import SOURCE
 from printed import runs
 
 from longlag.horizon import Rule
@@ -44,7 +45,9 @@ def test_a_horizon_is_what_its_runs_tell(longlag):
     ends = [entry["horizon"], entry["beyond"]]
     assert all(len(outcomes[T]) == 3 for T in ends if T is not None)  # at the ends no seed is spared
     assert max(map(len, said.out.splitlines())) <= 80
-    assert ["lstm", entry["text"], f"({entry['interval']})"] in [line.split() for line in said.out.splitlines()]
+    assert ["lstm", "hidden_size=8", entry["text"], f"({entry['interval']})"] in [
+        line.split() for line in said.out.splitlines()
+    ]
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
     assert all(run.status.command.startswith("longlag horizon ") for run in runs("outputs/horizon"))
 
@@ -63,7 +66,7 @@ def test_typed_again_nothing_runs_and_all_is_the_same(longlag):
 def test_a_dry_run_says_what_is_next_and_runs_nothing(longlag):
     said = longlag("horizon", "--dry-run", "cell=lstm,gru", *SMALL)
     assert (said.code, said.out.splitlines()) == (
-        0, ["lstm delayed_xor: next: T=4, 2 runs", "gru delayed_xor: next: T=4, 2 runs"],
+        0, ["lstm hidden_size=8 delayed_xor: next: T=4, 2 runs", "gru hidden_size=8 delayed_xor: next: T=4, 2 runs"],
     )  # fmt: skip
     assert not JSON.exists()
     assert "within the horizon: 2 of 3 seeds" in said.err
@@ -87,13 +90,31 @@ def test_cells_and_tasks_are_a_table(longlag):
     lines = [line.split() for line in said.out.splitlines()]
     assert ["setting", "delayed_xor", "latch"] in lines
     assert [(entry["setting"], entry["task"]) for entry in entries()] == [
-        (cell, task) for cell in ("rnn", "lstm") for task in ("delayed_xor", "latch")
+        (f"{cell} hidden_size=8", task) for cell in ("rnn", "lstm") for task in ("delayed_xor", "latch")
     ]
 
 
 def test_the_first_lag_is_doubled_until_the_task_takes_it(longlag):
     said = longlag("horizon", "--dry-run", "task=selective_copy", "logger=csv")
     assert (said.code, said.out) == (0, "lstm selective_copy: next: T=20, 2 runs\n")
+
+
+def test_a_search_whose_run_fails_costs_the_others_nothing(longlag):
+    Path("fates.py").write_text(SOURCE)
+    fate = ("task._target_=fates.Fated", "+task.fails=0,-1", "+task.kills=-1")
+    said = longlag("horizon", *SMALL, *fate, "most=4", "budget=64", "seeds=1")
+    assert said.code == 1
+    assert "not ended: lstm hidden_size=8 fails=0" in said.out
+    assert "this goes on with them: longlag horizon " in said.out
+    assert [entry["setting"] for entry in entries()] == ["lstm hidden_size=8 fails=-1"]
+
+
+def test_the_settings_of_the_cell_are_in_the_name(longlag):
+    said = longlag("horizon", "--dry-run", *SMALL, "cell=lstm", "cell.forget_bias=0,3", "init=constant,chrono")
+    titles = [line.partition(" delayed_xor:")[0] for line in said.out.splitlines()]
+    assert titles == [
+        f"lstm hidden_size=8 forget_bias={bias} init={init}" for bias in (0, 3) for init in ("constant", "chrono")
+    ]
 
 
 def test_tuning_tries_a_small_grid_on_other_seeds_where_a_lag_fails(longlag):

@@ -1,12 +1,13 @@
 """``horizon.json`` in the folder of a study: the horizons that were measured there, for others to read and cite."""
 
+import fcntl
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from longlag.runs import DamagedRunError
-from longlag.runs.files import write_whole
+from longlag.runs.files import open_file, write_whole
 from longlag.runs.schema import JsonObject, read_json
 
 #: What makes two entries the same search.
@@ -38,9 +39,11 @@ def add_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
         OSError: it cannot be written.
 
     """
-    kept = {_key(entry): dict(entry) for entry in [*read_entries(path), *entries]}
-    write_whole(path, json.dumps({"horizons": list(kept.values())}, indent=1, allow_nan=False) + "\n")
+    with open_file(path.with_name(f".{path.name}.lock"), "w") as lock:  # searches of one study may run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = {_key(entry): dict(entry) for entry in [*read_entries(path), *entries]}
+        write_whole(path, json.dumps({"horizons": list(kept.values())}, indent=1, allow_nan=False) + "\n")
 
 
 def _key(entry: Mapping[str, Any]) -> str:
-    return json.dumps([entry.get(key) for key in _KEYS], sort_keys=True)
+    return json.dumps([sorted(entry["words"]), *(entry.get(key) for key in _KEYS[1:])])

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longlag.cli.horizon.request import HELP, HorizonRequest, read_request
@@ -39,6 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     ]
     _say(_rule(request))
     entries: list[dict[str, Any]] = []
+    unfinished: list[str] = []
     for search, (setting, task) in zip(searches, titles, strict=True):
         try:
             found = search.run()
@@ -46,8 +47,9 @@ def run(arguments: Sequence[str]) -> int:
             print(f"{search.title}: {missing}")
             continue
         except UnfinishedError as error:
-            print(f"longlag: {search.title}: {error}; this goes on: {request.command}", file=sys.stderr)
-            return 1
+            _say(f"longlag: {search.title}: {error}")
+            unfinished.append(search.title)
+            continue
         entries.append({"setting": setting, "task": task, **_facts(search, found)})
         _say(f"{search.title}: horizon {found.text}, {found.interval_text}")
         if not request.dry:
@@ -56,7 +58,9 @@ def run(arguments: Sequence[str]) -> int:
     if entries and not request.dry:
         study = searches[0].study
         print_line(stdout_console(), f"\n{study / 'horizon.json'}\n{study / 'horizon.png'}")
-    return 0
+    if unfinished:
+        print(f"\nnot ended: {', '.join(unfinished)}\nthis goes on with them: {request.command}")
+    return 1 if unfinished else 0
 
 
 def _say(line: str) -> None:
@@ -74,18 +78,25 @@ def _rule(request: HorizonRequest) -> str:
 
 
 def _titles(settings: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    """Return the name of each search: the words in which they differ, and the task."""
-    named = []
-    for words in settings:
-        values = {word.lstrip("+").partition("=")[0]: word.lstrip("+").partition("=")[2] for word in words}
-        differing = [
-            f"{key.rpartition('.')[2]}={value}"
-            for key, value in values.items()
-            if key not in ("cell", "task")
-            and any(f"{key}={value}" not in [w.lstrip("+") for w in other] for other in settings)
-        ]
-        named.append((" ".join([values.get("cell", "lstm"), *differing]), values.get("task", "delayed_xor")))
-    return named
+    """Return the name of each search: the cell with what is typed of it and all words that differ, and the task."""
+    typed = [dict(word.lstrip("+").split("=", 1) for word in words) for words in settings]
+    return [
+        (
+            " ".join([
+                values.get("cell", "lstm"),
+                *(f"{key.rpartition('.')[2]}={value}" for key, value in values.items() if _names(key, typed)),
+            ]),
+            values.get("task", "delayed_xor"),
+        )
+        for values in typed
+    ]  # fmt: skip
+
+
+def _names(key: str, typed: Sequence[Mapping[str, str]]) -> bool:
+    """Return whether a key belongs to the name of a search."""
+    if key in ("cell", "task"):
+        return False
+    return key == "init" or key.startswith("cell.") or len({values.get(key) for values in typed}) > 1
 
 
 def _facts(search: "Search", found: "Horizon") -> dict[str, Any]:
