@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from statistics import median
 
 import pytest
 from fated import SOURCE
@@ -107,6 +108,17 @@ def test_a_search_whose_run_fails_costs_the_others_nothing(longlag):
     assert "not ended: lstm hidden_size=8 fails=0" in said.out
     assert "this goes on with them: longlag horizon " in said.out
     assert [entry["setting"] for entry in entries()] == ["lstm hidden_size=8 fails=-1"]
+
+
+def test_the_half_lives_before_training_are_those_that_runs_record(longlag):
+    assert longlag("horizon", *SMALL, "probe=error_flow", "most=4", "budget=128").code == 0
+    (entry,) = entries()
+    assert (entry["horizon"], {each["T"] for each in entry["curve"]}) == (None, {4})
+    settings = ("cell.hidden_size=8", "task.splits.batch_size=64", "task.T=4", "trainer.max_steps=1", "logger=csv")
+    assert longlag("train", "-m", *settings, "seed=range(3)", "study=apart").code == 0
+    recorded = [run.summary for run in runs("outputs/apart")]
+    for name in ("gradient_half_life_init", "direct_half_life_init"):
+        assert entry[name] == pytest.approx(median(each[f"layer1/{name}"] for each in recorded), rel=1e-9)
 
 
 def test_the_settings_of_the_cell_are_in_the_name(longlag):

@@ -35,6 +35,9 @@ def test_at_its_own_lag_a_run_has_the_test_accuracy_of_its_summary(longlag, trai
     assert own["accuracy"] == pytest.approx(run.summary["test/acc"], abs=1e-9)  # the same sequences and weights
     assert own["loss"] == pytest.approx(run.summary["test/loss"], rel=1e-5)
     assert own["early_gradient"] == pytest.approx(run.summary["early_gradient_end"], rel=1e-9)
+    for name in ("gradient_half_life", "direct_half_life"):
+        wanted = run.summary[f"layer1/{name}"]
+        assert own[name] == ("inf" if wanted is None else pytest.approx(wanted, rel=1e-9))
     assert (own["trained_T"], own["tested_T"], longer["tested_T"], own["step"]) == (8, 8, 20, run.status.step)
     stem = f"outputs/default/{run.folder.path.name}.other_lags"
     assert [row["tested_T"] for row in rows_of(f"{stem}.csv")] == ["8", "20"]
@@ -58,7 +61,7 @@ def test_a_longer_lag_is_the_model_on_longer_sequences(longlag, trained):
             h, c = model.cells[0](x, (h, c))
         accuracy = task.judge(model.readout(h), batch)["acc"].mean().item()
     assert row["accuracy"] == pytest.approx(accuracy, abs=1e-6)
-    assert (row["early_gradient"], row["half_life"]) == (None, None)
+    assert (row["early_gradient"], row["gradient_half_life"]) == (None, None)
 
 
 def test_a_study_is_a_map_of_trained_at_and_tested_at(longlag, trained):

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from longlag.report.figures.style import STYLE, broken, look, new_figure, quiet_grid, remark, save
+from longlag.horizon.foretelling import FLOWS, foretelling, sentence
+from longlag.report.figures.style import STYLE, broken, legend, look, new_figure, quiet_grid, remark, save
 
 Entry = Mapping[str, Any]
 
@@ -27,6 +28,39 @@ def save_horizons(entries: Sequence[Entry], path: Path) -> Path:
     """
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         return save(_figure(entries), path)
+
+
+def save_foretelling(entries: Sequence[Entry], path: Path) -> Path | None:
+    """Write the horizons against the half-lives before training as a PNG; ``None`` with fewer than five settings.
+
+    Raises:
+        OSError: it cannot be written.
+
+    """
+    flows = [flow for flow in FLOWS if foretelling(entries, flow) is not None]
+    if not flows:
+        return None
+    tasks = list(dict.fromkeys(entry["task"] for entry in entries))
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = new_figure(2.6)
+        (panels,) = figure.subplots(1, len(flows), squeeze=False, sharey=True)
+        for axis, flow in zip(panels, flows, strict=True):
+            for entry in entries:
+                if entry.get(flow) is None or entry["horizon"] is None:
+                    continue
+                colour = look(tasks.index(entry["task"]))["color"]
+                axis.plot([entry[flow]], [entry["horizon"]], "o", markersize=3.5, color=colour)
+                axis.annotate(
+                    entry["setting"], (entry[flow], entry["horizon"]), (3, 2), textcoords="offset points", size=5
+                )
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            axis.set_xlabel(broken(f"{FLOWS[flow]} (steps)", 2.4))
+            quiet_grid(axis)
+        panels[0].set_ylabel("memory horizon (steps)")
+        legend(figure, "", tasks, "task")
+        remark(figure, ". ".join(filter(None, (sentence(entries, flow) for flow in flows))))
+        return save(figure, path)
 
 
 def _figure(entries: Sequence[Entry]) -> Figure:

@@ -19,7 +19,8 @@ class Figures(TypedDict):
     loss: float
     solved: bool
     early_gradient: float | None
-    half_life: float | None
+    gradient_half_life: float | None
+    direct_half_life: float | None
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,16 @@ def figures_at(model: SequenceModel, at: AtLag) -> Figures:
     means = {name: value / count for name, value in sums.items()}
     judged_as = {f"{split}/{name}": value for split in ("val", "train", "recent") for name, value in means.items()}
     early: float | None = None
-    half: float | None = None
+    halves: list[float | None] = [None, None]
     if at.probe is not None:
         flow = error_flow(model, at.probe, at.task.loss)
         early = flow.early_gradient
-        rate = decay(flow.layers[0]["dh"])
-        half = None if rate is None else half_life(rate)
+        norms = flow.layers[0]
+        rates = [
+            decay(norms[name]) if name in norms else None for name in ("dc" if "dc" in norms else "dh", "dc_direct")
+        ]
+        halves = [None if rate is None else half_life(rate) for rate in rates]
     return {
         "accuracy": means["acc"], "loss": means["loss"], "solved": bool(at.task.solved(judged_as)),
-        "early_gradient": early, "half_life": half,
+        "early_gradient": early, "gradient_half_life": halves[0], "direct_half_life": halves[1],
     }  # fmt: skip

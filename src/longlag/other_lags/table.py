@@ -9,16 +9,23 @@ from longlag.terminal import print_line, print_table
 
 Row = Mapping[str, Any]
 _WIDTH = 80
+_FLOW = ("early_gradient", "gradient_half_life", "direct_half_life")
 
 
 def print_run(rows: Sequence[Row], console: Console) -> None:
     """Print the figures of one run at each lag."""
     flow = any(row["early_gradient"] is not None for row in rows)
-    headings = ["T", "accuracy", "loss", "solved", *(["early gradient", "half-life"] if flow else [])]
+    headings = [
+        "T",
+        "accuracy",
+        "loss",
+        "solved",
+        *(["early gradient", "half-life", "direct half-life"] if flow else []),
+    ]
     lines = []
     for row in rows:
         line = [str(row["tested_T"]), f"{row['accuracy']:.3f}", f"{row['loss']:.3g}", "yes" if row["solved"] else "no"]
-        lines.append([*line, *([_short(row["early_gradient"]), _short(row["half_life"])] if flow else [])])
+        lines.append([*line, *([_short(row[name]) for name in _FLOW] if flow else [])])
     print_table(headings, lines, console)
 
 

@@ -101,6 +101,8 @@ def _names(key: str, typed: Sequence[Mapping[str, str]]) -> bool:
 
 def _facts(search: "Search", found: "Horizon") -> dict[str, Any]:
     """Return what a reader needs to trust and cite a horizon."""
+    from longlag.cli.horizon.half_lives import half_lives
+
     request, jobs = search.runs.request, search.jobs
     status = jobs[0].folder.read_status()
     seconds = [job.folder.read_summary().get("seconds") for job in jobs]
@@ -118,6 +120,7 @@ def _facts(search: "Search", found: "Horizon") -> dict[str, Any]:
         "tune": request.tune,
         "tuned": {str(T): values for T, values in search.chosen.items() if values},
         **found.to_dict(),
+        **half_lives(search.starts(found.within)),
         "text": found.text,
         "interval": found.interval_text,
         "runs": len(jobs),
@@ -135,17 +138,19 @@ def _write(search: "Search", entries: Sequence[dict[str, Any]]) -> None:
         RequestError: a file cannot be written.
 
     """
-    from longlag.horizon.picture import save_horizons
+    from longlag.horizon.picture import save_foretelling, save_horizons
     from longlag.horizon.study_file import add_entries
 
     try:
         add_entries(search.study / "horizon.json", entries)
         save_horizons(entries, search.study / "horizon.png")
+        save_foretelling(entries, search.study / "horizon_flow.png")
     except OSError as error:
         raise RequestError(f"cannot write to {search.study}: {error.strerror}") from error
 
 
 def _print(entries: Sequence[dict[str, Any]], request: HorizonRequest) -> None:
+    from longlag.horizon.foretelling import FLOWS, sentence
     from longlag.horizon.table import print_curve, print_horizons
 
     if not entries:
@@ -158,3 +163,5 @@ def _print(entries: Sequence[dict[str, Any]], request: HorizonRequest) -> None:
     print_line(
         console, f"\nbudget {request.budget:,} sequences; {request.rule.needed} of {request.rule.seeds} seeds; {tuned}"
     )
+    for line in filter(None, (sentence(entries, flow) for flow in FLOWS)):
+        print_line(console, line)

@@ -14,6 +14,7 @@ from longlag.jobs.rehearsal import Rehearsal
 from longlag.settings.build import build_task
 
 _TUNING_SEEDS = range(1_000_000, 1_000_003)  # after first_seed: no test draws them
+_STARTS = 3  # seeds whose error flow is measured before training
 _LR_FACTORS = (1, 1 / 3, 3)
 _BIASES = (1.0, 3.0)
 
@@ -56,6 +57,12 @@ class Search:
     def jobs(self) -> list[Job]:
         """The jobs that count: the seeds of each lag, with the settings with which it was tested."""
         return [job for T, counted in self.counts.items() for job in self._jobs(T, sum(counted))]
+
+    def starts(self, T: int | None) -> list[Job]:
+        """Return the jobs of the first seeds at a lag, or at the shortest one, as configured: for the error flow."""
+        first = self.runs.request.first_seed
+        lag = min(self.counts) if T is None else T
+        return [self.runs.job(self.words, lag, seed) for seed in range(first, first + _STARTS)]
 
     def run(self) -> Horizon:
         """Search until the horizon is found.
