@@ -4,11 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 DRAWN  := adding,copy_memory,embedded_reber,temporal_order,timed_spikes,two_sequence
+BUDGETS := 51200 204800
+REACHED := delayed_xor,adding,temporal_order,two_sequence,random_lag,copy_memory,selective_copy,associative_recall,parity,embedded_reber
+HORIZON = $(BIN)/longlag horizon 'cell=glob(*)' study=horizons logger=csv probe=none
 EASY   = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors wheel rates easy cells forget-bias \
-	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-gpu bench-online bench-populations bench-grid bench-probe bench clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*##.*/\1/p' $(MAKEFILE_LIST))
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## ?/\1\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -73,6 +75,11 @@ cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds 
 forget-bias-grid: setup  ## the README's pictures: T × forget bias, five seeds each, on a page; half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias_grid logger=csv
 	@$(BIN)/longlag report outputs/forget_bias_grid --png docs/pictures/forget_bias_grid
+
+horizons: setup  ## the memory horizon of every cell on ten tasks, at two budgets; two tasks at once; hours
+	@for budget in $(BUDGETS); do \
+		echo $(REACHED) | tr , '\n' | OMP_NUM_THREADS=1 xargs -P 2 -I TASK $(HORIZON) task=TASK budget=$$budget; \
+		$(HORIZON) task=$(REACHED) budget=$$budget || exit 1; done
 
 page-picture:  ## the README's picture of the page, after forget-bias-grid; needs chromium
 	@d=$$(mktemp -d) && chromium --headless --no-sandbox --disable-gpu --disable-sync --disable-background-networking \

@@ -21,7 +21,16 @@ def python(code, **environment):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], [], ["train", "--help"], ["train", "--cfg", "job"], ["check", "--help"], ["runs", "--help"]],
+    [
+        ["--help"],
+        [],
+        ["train", "--help"],
+        ["train", "--cfg", "job"],
+        ["check", "--help"],
+        ["runs", "--help"],
+        ["horizon", "--help"],
+        ["test", "--help"],
+    ],
 )
 def test_help_is_light(arguments):
     """Neither torch nor Lightning nor W&B is imported to print a help text or the settings."""

@@ -65,6 +65,26 @@ class Run:
 
         return build_task(*self._values_and_parts)
 
+    def task_at(self, T: int) -> "Task":
+        """Make the task at another lag, on which the trained model can be tested.
+
+        Args:
+            T: the lag.
+
+        Raises:
+            RequestError: the task does not take it, or has other inputs or outputs there.
+
+        """
+        from longlag.settings.build import build_task
+
+        values, parts = self._values_and_parts
+        task = build_task({**values, "task": {**values["task"], "T": T}}, parts)
+        for name in ("input_size", "output_size"):
+            own, other = getattr(self.task, name), getattr(task, name)
+            if own != other:
+                raise RequestError(f"task.T={T} changes the task's {name} from {own} to {other}: the model cannot run")
+        return task
+
     @cached_property
     def _values_and_parts(self) -> "tuple[dict[str, Any], Components]":
         """The settings with the values of environment variables, and the classes that they name; nothing is called."""

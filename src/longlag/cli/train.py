@@ -40,14 +40,42 @@ def run(arguments: Sequence[str]) -> int:
         RequestError: the request was wrong.
 
     """
-    current = begin(dry="--dry-run" in arguments)
     typed = [argument for argument in arguments if argument != "--dry-run"]
-    command = {COMMAND: shlex.join(["longlag", "train", *arguments])}  # for the status of each run, wherever it runs
+    try:
+        code = launch(typed, shlex.join(["longlag", "train", *arguments]), dry="--dry-run" in arguments)
+    except KeyboardInterrupt:
+        _report(typed)
+        raise
+    return _report(typed) if code is None else code
+
+
+def launch(typed: Sequence[str], command: str, dry: bool = False) -> int | None:
+    """Have Hydra compose the jobs of a command, and run them.
+
+    Args:
+        typed: the flags and words as ``longlag train`` takes them, but ``--dry-run``.
+        command: what a person has typed, for the status of each run, wherever it runs.
+        dry: whether nothing is to run.
+
+    Returns:
+        The exit code of a command that has ended without a run; ``None`` if the session knows the runs.
+
+    Raises:
+        RequestError: the request was wrong.
+        KeyboardInterrupt: a run was interrupted; its status says so.
+
+    """
+    current = begin(dry)
     try:
         flags, words = divided(typed)
         check_once(words, "-m")
         check_choices(words, conf_dirs(_config_dir(flags)), "-m")
-        with env_override(command), _as_hydra_sees_it([*flags, *words]), _ends_as_interrupts(), current.closing:
+        with (
+            env_override({COMMAND: command}),
+            _as_hydra_sees_it([*flags, *words]),
+            _ends_as_interrupts(),
+            current.closing,
+        ):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
         current.best = None if current.study is None else _best(current.study)
     except RequestError:
@@ -55,15 +83,12 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as error:  # Hydra's argument parser, the look ahead at a grid, or the first failure
         if current.refused is None and (current.dry or not current.folders):
             return error.code if isinstance(error.code, int) else 2
-    except KeyboardInterrupt:
-        _report(typed)
-        raise
     except Exception as error:
         if current.study is None or str(error) != "No trials are completed yet.":  # Optuna's: all runs have failed
             raise explained(error, known_keys(typed)) or error from error
     if current.refused is not None:
         raise current.refused
-    return _report(typed)
+    return None
 
 
 def _config_dir(flags: Sequence[str]) -> str | None:
