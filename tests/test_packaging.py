@@ -10,6 +10,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from trove_classifiers import classifiers
 
 import longlag
 
@@ -56,6 +57,10 @@ def test_the_citation_is_of_this_version_under_this_licence():
     assert (citation["version"], citation["license"]) == (longlag.__version__, PROJECT["license"])
     assert [author["name"] for author in citation["authors"]] == [author["name"] for author in PROJECT["authors"]]
     assert (ROOT / "LICENSE").read_text().startswith("MIT License\n")
+
+
+def test_an_index_knows_the_classifiers():
+    assert set(PROJECT["classifiers"]) <= set(classifiers)
 
 
 def test_the_changelog_counts_the_tasks_and_cells_that_are_there():
