@@ -62,17 +62,17 @@ triton-check: setup  ## Triton's kernels, and flashrnn as a contender, without a
 wheel: setup  ## build the wheel, install it elsewhere (WHEEL_PYTHON=python3.13: for another Python), train one step
 	@PYTHON=$(BIN)/python bash .ci/wheel-check
 
-rates: setup  ## the README's table: how often is delayed XOR solved? ten seeds each
+rates: setup  ## a table of docs/results.md: how often is delayed XOR solved? ten seeds each
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=xor_rates
 
-easy: setup  ## the README's table: does a small LSTM learn an easy setting of every task? six seeds each
+easy: setup  ## a table of docs/tasks.md: does a small LSTM learn an easy setting of every task? six seeds each
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=$(EASY) 'seed=range(6)' logger=csv
 
-cells: setup  ## the README's tables: which cells learn delayed XOR? five seeds each; about an hour
+cells: setup  ## the tables of docs/results.md: which cells learn delayed XOR? five seeds each; about an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells logger=csv
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=cells_matched logger=csv
 
-forget-bias-grid: setup  ## the README's pictures: T × forget bias, five seeds each, on a page; half an hour
+forget-bias-grid: setup  ## the pictures of docs/results.md: T × forget bias, five seeds each, on a page; half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias_grid logger=csv
 	@$(BIN)/longlag report outputs/forget_bias_grid --png docs/pictures/forget_bias_grid
 
@@ -86,10 +86,10 @@ page-picture:  ## the README's picture of the page, after forget-bias-grid; need
 		--no-first-run --hide-scrollbars --virtual-time-budget=20000 --window-size=1200,2500 --user-data-dir=$$d \
 		--screenshot=docs/pictures/page.png file://$(CURDIR)/outputs/forget_bias_grid/report.html; rm -rf $$d
 
-forget-bias: setup  ## the README's table: four starts of the forget gate, four lags; ten seeds each; more than an hour
+forget-bias: setup  ## a table of docs/results.md: four starts of the forget gate, four lags; ten seeds each; more than an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias logger=csv
 
-truncation: setup  ## the README's table: the truncated gradient against the full one, ten seeds each
+truncation: setup  ## a table of docs/results.md: the truncated gradient against the full one, ten seeds each
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=truncation logger=csv
 
 check: setup  ## the table of docs/cells.md: every cell held to its claims, and its figures
@@ -98,7 +98,7 @@ check: setup  ## the table of docs/cells.md: every cell held to its claims, and 
 fuzz: setup  ## type odd requests, damage run folders, kill grids; about an hour (seed and counts: tests/fuzz --help)
 	@OMP_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python tests/fuzz $(FUZZ)
 
-audit: setup  ## the README's table: is each task really long-lag? about five minutes
+audit: setup  ## a table of docs/tasks.md: is each task really long-lag? about five minutes
 	@OMP_NUM_THREADS=1 $(BIN)/longlag audit 'task=glob(*)'
 
 pictures: setup  ## the pictures in docs/tasks.md

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-LONGEST = 15  # lines that the script in the README may have
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "python.md"
+LONGEST = 15  # lines that its first script may have
 
 COMPOSE = """
 import longlag
@@ -114,10 +114,9 @@ class Echo(DelayedXOR):
 """
 
 
-def readme_script() -> str:
-    """Return the script under "From Python" in the README."""
-    section = README.read_text(encoding="utf-8").split("\n## From Python\n")[1]
-    script = re.search(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+def first_script() -> str:
+    """Return the first script of docs/python.md."""
+    script = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert script is not None
     assert len(script[1].splitlines()) <= LONGEST
     return script[1]
@@ -146,8 +145,8 @@ def reader_tasks(command: list[str], file: str) -> None:
 
 def main() -> None:
     """Run all pieces, or those that are named on the command line."""
-    for name, piece in {**PIECES, "readme": readme_script()}.items():
-        if name in (sys.argv[1:] or (*PIECES, "readme")):
+    for name, piece in {**PIECES, "page": first_script()}.items():
+        if name in (sys.argv[1:] or (*PIECES, "page")):
             with tempfile.TemporaryDirectory() as folder:
                 Path(folder, "piece.py").write_text(piece)
                 run([sys.executable, "piece.py"], Path(folder))

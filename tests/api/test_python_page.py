@@ -1,4 +1,4 @@
-"""The scripts under "From Python" in the README do what they say."""
+"""The scripts in docs/python.md do what they say."""
 
 import importlib.util
 import re
@@ -12,21 +12,20 @@ ROOT = Path(__file__).parents[2]
 
 
 def blocks():
-    """The Python blocks of the section."""
-    section = (ROOT / "README.md").read_text().split("\n## From Python\n")[1].split("\n## ")[0]
-    return re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    """The Python blocks of the page."""
+    return re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "python.md").read_text(), re.DOTALL | re.MULTILINE)
 
 
 def test_the_first_script_trains_two_cells_reads_the_study_and_predicts(tmp_path, monkeypatch, capsys):
     spec = importlib.util.spec_from_file_location("door", ROOT / ".ci" / "door.py")
     door = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(door)
-    script = door.readme_script()
+    script = door.first_script()
     assert script == blocks()[0]
     assert len(script.splitlines()) <= 15
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(compile(script, "README.md", "exec"), names)
+    exec(compile(script, "python.md", "exec"), names)
     printed = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in printed[2:4]] == [run.settings["run"]["cell"] for run in names["study"]]
     assert {run.settings["run"]["cell"] for run in load_study("outputs/two_cells")} == {"lstm", "irnn"}
@@ -36,7 +35,7 @@ def test_the_first_script_trains_two_cells_reads_the_study_and_predicts(tmp_path
 
 def test_the_layer_has_the_shapes_that_are_written_beside_it():
     names = {"longlag": __import__("longlag"), "x": torch.randn(3, 7, 2), "lengths": torch.tensor([7, 2, 5])}
-    exec(compile(blocks()[1], "README.md", "exec"), names)
+    exec(compile(blocks()[1], "python.md", "exec"), names)
     assert names["outputs"].shape == (3, 7, 32)
     assert not names["outputs"][1, 2:].any()
     assert names["h"].shape == names["c"].shape == (2, 3, 32)
