@@ -25,6 +25,8 @@ from longlag.task import Batch
 def runs_natively(model: SequenceModel) -> bool:
     """Return whether the native kernel runs all cells of a model in float64 on this machine."""
     native, first = Native(), next(model.parameters())
+    if model.shortcut is not None:
+        return False
     if first.device.type != "cpu" or any(native.refusal(cell) is not None for cell in model.cells):
         return False
     try:
