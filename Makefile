@@ -81,7 +81,7 @@ horizons: setup  ## the memory horizon of every cell on ten tasks, at two budget
 		echo $(REACHED) | tr , '\n' | OMP_NUM_THREADS=1 xargs -P 2 -I TASK $(HORIZON) task=TASK budget=$$budget; \
 		$(HORIZON) task=$(REACHED) budget=$$budget || exit 1; done
 
-page-picture:  ## the README's picture of the page, after forget-bias-grid; needs chromium
+page-picture:  ## the picture of the page in docs/report.md, after forget-bias-grid; needs chromium
 	@d=$$(mktemp -d) && chromium --headless --no-sandbox --disable-gpu --disable-sync --disable-background-networking \
 		--no-first-run --hide-scrollbars --virtual-time-budget=20000 --window-size=1200,2500 --user-data-dir=$$d \
 		--screenshot=docs/pictures/page.png file://$(CURDIR)/outputs/forget_bias_grid/report.html; rm -rf $$d

@@ -6,7 +6,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer, integers
+from longlag.task import (
+    RANGE_ENDS,
+    SQUARED_ERROR,
+    Batch,
+    LogisticTask,
+    Splits,
+    check_choice,
+    check_integer,
+    highest,
+    integers,
+)
+
+#: Whether the net sees the mark of the very first pair, if the draw marks this pair.
+FIRST_MARKS = ("unseen", "seen")
+#: Which mean of the latest training errors a criterion bounds.
+CRITERION_ERRORS = ("absolute", "squared")
 
 
 class Adding(LogisticTask):
@@ -20,7 +35,8 @@ class Adding(LogisticTask):
         value    0.1  0.5 −0.9 −0.3  0.7  0.2 −0.6  0.4
         marker    −1    1    1    0    0    0    0   −1      target: 0.5 + (0.5 − 0.9)/4 = 0.4
 
-    If the draw marks the very first pair, its marker stays −1 and its value counts as 0: a net cannot see the mark.
+    If the draw marks the very first pair, its value counts as 0. Its marker stays −1, so that a net cannot see the
+    mark; with ``first_mark=seen`` it becomes 1.
 
     T is the length of the shortest sequence; lengths are uniform in [T, T + T/10]. The last marked pair is read at
     least T/2 steps after it was shown. Below T=20 the first window ends at T/2 too.
@@ -34,13 +50,17 @@ class Adding(LogisticTask):
 
     Args:
         T: the length of the shortest sequence, at least 6.
+        first_mark: the marker of the very first pair, if the draw marks it: ``unseen``, −1, or ``seen``, 1.
+        range_end: whether the length T + T/10 is ``included`` or ``excluded``.
+        criterion_error: the error whose mean must be below 0.01: ``absolute``, or ``squared``.
         splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
-        ValueError: T is not an integer of at least 6.
+        ValueError: a setting is out of its bounds.
 
     """
 
+    metrics = (*LogisticTask.metrics, SQUARED_ERROR)
     input_size = 2
     output_size = 1
     channels = ("value", "marker")
@@ -48,9 +68,19 @@ class Adding(LogisticTask):
     recent = 2000
     default_splits = Splits(train_size=None, test_size=2560)
 
-    def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
+    def __init__(
+        self,
+        T: int = 100,
+        first_mark: str = "unseen",
+        range_end: str = "included",
+        criterion_error: str = "absolute",
+        splits: Splits | None = None,
+    ) -> None:
         check_integer("T", T, 6, "two pairs to mark in the first half of the sequence")
+        check_choice("criterion_error", criterion_error, CRITERION_ERRORS)
         super().__init__(T, splits)
+        self.reading = Reading.checked(first_mark, range_end)
+        self.criterion_error = criterion_error
         first = first_is_marked(T)
         self.chance_loss = (2 - first) / 3 / 16 / 2  # half the variance of the target: uniform values have 1/3
         both = 0.16 - 0.16**2 / 4  # the density of X1 + X2 at s is (2 − |s|)/4
@@ -58,16 +88,40 @@ class Adding(LogisticTask):
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences."""
-        drawn = draw_pairs(n, self.T, generator, low=-1.0, first_counts_as=0.0)
+        drawn = draw_pairs(n, self.T, generator, low=-1.0, first_counts_as=0.0, reading=self.reading)
         return Batch.answered_last(drawn.inputs, 0.5 + (drawn.X1 + drawn.X2)[:, None] / 4, drawn.lengths)
+
+    def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Return ``acc``, ``error`` and ``squared_error`` of each sequence."""
+        return {**super().judge(outputs, batch), "squared_error": self.squared_error(outputs, batch)}
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether the latest training sequences are all right and their mean error is below 0.01."""
-        return values.get("recent/acc") == 1.0 and values["recent/error"] < 0.01
+        error = "recent/error" if self.criterion_error == "absolute" else "recent/squared_error"
+        return values.get("recent/acc") == 1.0 and values[error] < 0.01
 
     def cues(self, batch: Batch) -> Tensor:
         """Return the steps with the marker 1."""
         return batch.inputs[..., 1] == 1
+
+
+class Reading(NamedTuple):
+    """How the text of the paper is read: see :class:`Adding`."""
+
+    first_mark: str = "unseen"
+    range_end: str = "included"
+
+    @classmethod
+    def checked(cls, first_mark: str, range_end: str) -> "Reading":
+        """Return a reading.
+
+        Raises:
+            ValueError: a value is none of the named ones.
+
+        """
+        check_choice("first_mark", first_mark, FIRST_MARKS)
+        check_choice("range_end", range_end, RANGE_ENDS)
+        return cls(first_mark, range_end)
 
 
 class Pairs(NamedTuple):
@@ -83,7 +137,9 @@ class Pairs(NamedTuple):
     """[n]."""
 
 
-def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_counts_as: float) -> Pairs:
+def draw_pairs(
+    n: int, T: int, generator: torch.Generator, low: float, first_counts_as: float, reading: Reading
+) -> Pairs:
     """Draw sequences with two marked pairs.
 
     Args:
@@ -92,10 +148,11 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
         generator: the source of every random number.
         low: values are uniform in [low, 1].
         first_counts_as: the value of the very first pair, if the draw marks it.
+        reading: how the text of the paper is read.
 
     """
     early, unmarked = windows(T)
-    lengths = integers(T, T + T // 10, n, generator)
+    lengths = integers(T, highest(T, T + T // 10, reading.range_end), n, generator)
     one = integers(0, early - 1, n, generator)
     other = integers(0, unmarked - 1, n, generator)
     other += other >= one  # an index among the unmarked pairs
@@ -106,8 +163,11 @@ def draw_pairs(n: int, T: int, generator: torch.Generator, low: float, first_cou
     X2 = torch.where(other == 0, first_counts_as, values[rows, other])
     values.masked_fill_(torch.arange(L) >= lengths[:, None], 0.0)
     markers = inputs[..., 1]
+    markers[:, 0] = -1.0
     markers[rows, one] = markers[rows, other] = 1.0
-    markers[rows, 0] = markers[rows, lengths - 1] = -1.0
+    if reading.first_mark == "unseen":
+        markers[:, 0] = -1.0
+    markers[rows, lengths - 1] = -1.0
     return Pairs(inputs, lengths, X1, X2)
 
 

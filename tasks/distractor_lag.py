@@ -2,11 +2,24 @@
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_channels, check_integer, check_number, one_hot, valid_steps
+from longlag.task import (
+    Batch,
+    LogisticTask,
+    Splits,
+    check_channels,
+    check_choice,
+    check_integer,
+    check_number,
+    one_hot,
+    valid_steps,
+)
+
+from .random_lag import JUDGED, SUCCESSIVE
 
 
 class DistractorLag(LogisticTask):
@@ -36,6 +49,8 @@ class DistractorLag(LogisticTask):
         T: the smallest number of distractors, at least 1.
         p: the number of different distractors, at least 1; T by default.
         trigger_probability: the probability that the next symbol is the trigger, above 0.
+        judged: the sequences that must all be right: those of ``validation``, with the weights of one moment, or the
+            latest 10,000 of ``training``, each before its update.
         splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
@@ -43,6 +58,7 @@ class DistractorLag(LogisticTask):
 
     """
 
+    draws_symbols: ClassVar[bool] = True
     output_size = 2
     tolerance = 0.2
     chance_accuracy = 0.5
@@ -51,21 +67,33 @@ class DistractorLag(LogisticTask):
     default_splits = Splits(train_size=None, val_size=10_000, test_size=10_000)
 
     def __init__(
-        self, T: int = 100, p: int | None = None, trigger_probability: float = 0.1, splits: Splits | None = None
+        self,
+        T: int = 100,
+        p: int | None = None,
+        trigger_probability: float = 0.1,
+        judged: str = "validation",
+        splits: Splits | None = None,
     ) -> None:
         check_integer("T", T, 1, "distractors")
         if p is not None:
             check_integer("p", p, 1, "different distractors")
         check_number("trigger_probability", trigger_probability, 0, 1, above=True)
+        check_choice("judged", judged, JUDGED)
         super().__init__(T, splits)
         self.p = T if p is None else p
         self.trigger_probability = trigger_probability
+        self.judged = judged
+        self.recent = SUCCESSIVE if judged == "training" else 0
         check_channels("T" if p is None else "p", self.p)
         self.input_size = self.p + 4
         self.alphabet = (*(f"a{k}" for k in range(1, self.p + 1)), "e", "b", "x", "y")
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences."""
+        return self.with_vectors(self.sample_symbols(n, generator))
+
+    def sample_symbols(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` sequences of symbols."""
         e, b, x = self.p, self.p + 1, self.p + 2
         lengths = 2 + self.T + self._more(n, generator) + 1
         rows, L = torch.arange(n), int(lengths.max())
@@ -75,11 +103,11 @@ class DistractorLag(LogisticTask):
         symbols[:, 1] = x + which
         symbols[rows, lengths - 1] = e
         targets = one_hot(which[:, None], 2).squeeze(1)
-        return Batch.answered_last(one_hot(symbols, self.input_size, lengths), targets, lengths)
+        return Batch.answered_last(symbols, targets, lengths)
 
     def solved(self, values: Mapping[str, float]) -> bool:
-        """Return whether all validation sequences are right."""
-        return values["val/acc"] == 1.0
+        """Return whether all judged sequences are right."""
+        return values.get("recent/acc" if self.recent else "val/acc") == 1.0
 
     def cues(self, batch: Batch) -> Tensor:
         """Return the second step."""

@@ -8,7 +8,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from longlag.task import Batch, LogisticTask, Metric, Split, Splits, check_integer, one_hot, valid_steps
+from longlag.task import (
+    Batch,
+    LogisticTask,
+    Metric,
+    Split,
+    Splits,
+    check_choice,
+    check_integer,
+    one_hot,
+    valid_steps,
+)
 
 ALPHABET = ("B", "T", "P", "S", "X", "V", "E")
 #: The inner grammar, state -> (symbol, next state) on each of its edges, which have the same probability.
@@ -22,6 +32,8 @@ REBER = {
     6: (("E", 7),),
 }
 SHORTEST = 9
+#: Whether a string may come several times in a set: ``drawn`` strings may, ``distinct`` ones do not.
+STRINGS = ("drawn", "distinct")
 
 
 class EmbeddedReber(LogisticTask):
@@ -51,14 +63,16 @@ class EmbeddedReber(LogisticTask):
 
     Args:
         T: the length of the shortest string, at least 9.
+        strings: of the fixed training set: ``drawn``, of which some are equal, or ``distinct``.
         splits: the sizes of the splits, and the seed of their strings.
 
     Raises:
-        ValueError: T is not an integer of at least 9.
+        ValueError: T is not an integer of at least 9, or there is no such way to choose the strings.
 
     """
 
     metrics = (Metric("symbol_acc", "accuracy of single symbols", scale="share", better="higher", shown="page"),)
+    draws_symbols: ClassVar[bool] = True
     input_size = 7
     output_size = 7
     readout = "every"
@@ -68,9 +82,11 @@ class EmbeddedReber(LogisticTask):
     judges_training_set: ClassVar[bool] = True
     default_splits = Splits(test_size=256)
 
-    def __init__(self, T: int = SHORTEST, splits: Splits | None = None) -> None:
+    def __init__(self, T: int = SHORTEST, strings: str = "drawn", splits: Splits | None = None) -> None:
         check_integer("T", T, SHORTEST, "the shortest string of the grammar")
+        check_choice("strings", strings, STRINGS)
         super().__init__(T, splits)
+        self.strings = strings
         self.grammar = EmbeddedGrammar(T)
 
     @cached_property
@@ -87,19 +103,24 @@ class EmbeddedReber(LogisticTask):
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` strings; targets are [n, L, 2]: the next symbol, and the state that defines the legal symbols."""
+        return self.with_vectors(self.sample_symbols(n, generator))
+
+    def sample_symbols(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` strings as numbers of symbols."""
         symbols, states, lengths = self.grammar.walk(n, generator)
-        inputs = one_hot(symbols[:, :-1], self.input_size, lengths - 1)
         targets = torch.stack([symbols[:, 1:], states[:, 1:]], dim=2)
-        return Batch(inputs, targets, lengths - 1, valid_steps(lengths - 1, inputs.shape[1]))
+        return Batch(symbols[:, :-1], targets, lengths - 1, valid_steps(lengths - 1, symbols.shape[1] - 1))
 
     def draw(self, split: Split, k: int, n: int) -> Batch:
         """Draw batch ``k`` of a split; validation, test and probe draw no string of a fixed training set."""
-        if split == "train" or self.splits.train_size is None:
+        fixed = self.splits.train_size is not None
+        if not fixed or (split == "train" and self.strings == "drawn"):
             return super().draw(split, k, n)
         more = 8
         while True:
             drawn = super().draw(split, k, more * n)
-            new = (~_among(drawn, self.training_set())).nonzero().squeeze(1)
+            wanted = _first_of_its_kind(drawn) if split == "train" else ~_among(drawn, self.training_set())
+            new = wanted.nonzero().squeeze(1)
             if len(new) >= n:
                 return drawn.select(new[:n])
             more *= 2
@@ -219,9 +240,21 @@ def _twice(edges: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], tuple[s
     return edges[0], edges[-1]
 
 
+def _codes(batch: Batch) -> Tensor:
+    """Return each string as numbers of symbols from 1 on, 0 after its end, [n, L]."""
+    return (batch.inputs.argmax(-1) + 1) * batch.mask
+
+
+def _first_of_its_kind(batch: Batch) -> Tensor:
+    """Return whether no string before is equal, [n], bool."""
+    _, which = torch.unique(_codes(batch), dim=0, return_inverse=True)
+    first = torch.full((int(which.max()) + 1,), len(which)).scatter_reduce_(0, which, torch.arange(len(which)), "amin")
+    return first[which] == torch.arange(len(which))
+
+
 def _among(batch: Batch, known: Batch) -> Tensor:
     """Return whether each string of a batch is among the known ones, [n], bool."""
-    codes = [(each.inputs.argmax(-1) + 1) * each.mask for each in (known, batch)]  # 0 after the end of a string
+    codes = [_codes(each) for each in (known, batch)]
     L = max(code.shape[1] for code in codes)
     together = torch.cat([pad(code, (0, L - code.shape[1])) for code in codes])
     _, which = torch.unique(together, dim=0, return_inverse=True)

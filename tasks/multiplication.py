@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Metric, Splits, check_integer
+from longlag.task import SQUARED_ERROR, Batch, LogisticTask, Splits, check_integer
 
-from .adding import draw_pairs, first_is_marked
+from .adding import Reading, draw_pairs, first_is_marked
 
 
 class Multiplication(LogisticTask):
@@ -34,17 +34,16 @@ class Multiplication(LogisticTask):
     Args:
         T: the length of the shortest sequence, at least 6.
         max_wrong: a run with this many wrong sequences of 2000 is not solved; at least 1.
+        first_mark: the marker of the very first pair, if the draw marks it: ``unseen``, −1, or ``seen``, 1.
+        range_end: whether the length T + T/10 is ``included`` or ``excluded``.
         splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
-        ValueError: T or max_wrong is not an integer within its bounds.
+        ValueError: a setting is out of its bounds.
 
     """
 
-    metrics = (
-        *LogisticTask.metrics,
-        Metric("squared_error", "mean squared error", scale="log", better="lower", shown="page"),
-    )
+    metrics = (*LogisticTask.metrics, SQUARED_ERROR)
     input_size = 2
     output_size = 1
     channels = ("value", "marker")
@@ -52,11 +51,19 @@ class Multiplication(LogisticTask):
     recent = 2000
     default_splits = Splits(train_size=None, test_size=2560)
 
-    def __init__(self, T: int = 100, max_wrong: int = 140, splits: Splits | None = None) -> None:
+    def __init__(
+        self,
+        T: int = 100,
+        max_wrong: int = 140,
+        first_mark: str = "unseen",
+        range_end: str = "included",
+        splits: Splits | None = None,
+    ) -> None:
         check_integer("T", T, 6, "two pairs to mark in the first half of the sequence")
         check_integer("max_wrong", max_wrong, 1, f"of {self.recent} sequences", at_most=self.recent)
         super().__init__(T, splits)
         self.max_wrong = max_wrong
+        self.reading = Reading.checked(first_mark, range_end)
         first = first_is_marked(T)  # then the target is one uniform value, else the product of two
         variance = (1 - first) * 7 / 144 + first / 12 + first * (1 - first) / 16
         self.chance_loss = variance / 2
@@ -64,13 +71,12 @@ class Multiplication(LogisticTask):
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences."""
-        drawn = draw_pairs(n, self.T, generator, low=0.0, first_counts_as=1.0)
+        drawn = draw_pairs(n, self.T, generator, low=0.0, first_counts_as=1.0, reading=self.reading)
         return Batch.answered_last(drawn.inputs, (drawn.X1 * drawn.X2)[:, None], drawn.lengths)
 
     def judge(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return ``acc``, ``error`` and ``squared_error`` of each sequence."""
-        squared = (self.unit(outputs) - batch.targets).square().squeeze(1)
-        return {**super().judge(outputs, batch), "squared_error": squared}
+        return {**super().judge(outputs, batch), "squared_error": self.squared_error(outputs, batch)}
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether few enough of the latest training sequences are wrong."""

@@ -1,6 +1,7 @@
 """A long time lag without noise."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,7 @@ class NoiseFreeLag(LogisticTask):
 
     """
 
+    draws_symbols: ClassVar[bool] = True
     readout = "every"
     tolerance = 0.25
     chance_accuracy = 0.0
@@ -50,6 +52,10 @@ class NoiseFreeLag(LogisticTask):
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences."""
+        return self.with_vectors(self.sample_symbols(n, generator))
+
+    def sample_symbols(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw ``n`` sequences of symbols."""
         first = self.T - 1 + torch.randint(2, (n,), generator=generator)  # x or y
         return self._predicted(torch.cat([first[:, None], self.middle(n, generator), first[:, None]], dim=1))
 
@@ -67,7 +73,6 @@ class NoiseFreeLag(LogisticTask):
 
     def _predicted(self, symbols: Tensor) -> Batch:
         """Return symbols [n, T + 1] as inputs, each with the next one as its target."""
-        vectors = one_hot(symbols, self.input_size)
         n = len(symbols)
         every = torch.ones(n, self.T, dtype=torch.bool)
-        return Batch(vectors[:, :-1], vectors[:, 1:], torch.full((n,), self.T), every)
+        return Batch(symbols[:, :-1], one_hot(symbols[:, 1:], self.input_size), torch.full((n,), self.T), every)

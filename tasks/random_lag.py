@@ -1,11 +1,17 @@
 """A long time lag without local regularities."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, Splits
+from longlag.task import Batch, Splits, check_choice
 
 from .noise_free_lag import NoiseFreeLag
+
+#: Which successive sequences must all be right.
+JUDGED = ("validation", "training")
+SUCCESSIVE = 10_000
 
 
 class RandomLag(NoiseFreeLag):
@@ -28,18 +34,27 @@ class RandomLag(NoiseFreeLag):
 
     Args:
         T: the lag, at least 2.
+        judged: the sequences that must all be right: those of ``validation``, with the weights of one moment, or the
+            latest 10,000 of ``training``, each before its update.
         splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
-        ValueError: T is not an integer of at least 2.
+        ValueError: a setting is out of its bounds.
 
     """
 
     chance_accuracy = 0.5
     default_splits = Splits(train_size=None, val_size=10_000, test_size=10_000)
 
-    def __init__(self, T: int = 100, splits: Splits | None = None) -> None:
+    def __init__(self, T: int = 100, judged: str = "validation", splits: Splits | None = None) -> None:
+        check_choice("judged", judged, JUDGED)
         super().__init__(T, splits)
+        self.judged = judged
+        self.recent = SUCCESSIVE if judged == "training" else 0
+
+    def solved(self, values: Mapping[str, float]) -> bool:
+        """Return whether all judged sequences are right."""
+        return values.get("recent/acc" if self.recent else "val/acc") == 1.0
 
     def middle(self, n: int, generator: torch.Generator) -> Tensor:
         """Return the symbols between the first and the last, [n, T − 1]."""

@@ -5,7 +5,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from longlag.task import Batch, LogisticTask, Splits, check_integer, check_number, integers, is_number
+from longlag.task import (
+    RANGE_ENDS,
+    Batch,
+    LogisticTask,
+    Splits,
+    check_choice,
+    check_integer,
+    check_number,
+    highest,
+    integers,
+    is_number,
+)
 
 
 class TwoSequence(LogisticTask):
@@ -43,6 +54,7 @@ class TwoSequence(LogisticTask):
         tolerance: the error from which on an output is wrong.
         max_wrong: a run with more wrong validation sequences is not solved.
         max_error: the mean absolute error below which a run counts as solved.
+        range_end: whether the length T + T/10 is ``included`` or ``excluded``.
         splits: the sizes of the splits, and the seed of their sequences.
 
     Raises:
@@ -66,6 +78,7 @@ class TwoSequence(LogisticTask):
         tolerance: float = 0.2,
         max_wrong: int = 0,
         max_error: float = 0.01,
+        range_end: str = "included",
         splits: Splits | None = None,
     ) -> None:
         check_integer("signal", signal, 1)
@@ -75,6 +88,7 @@ class TwoSequence(LogisticTask):
         check_number("tolerance", tolerance, 0, above=True)
         check_number("max_error", max_error, 0, above=True)
         check_integer("max_wrong", max_wrong, 0)
+        check_choice("range_end", range_end, RANGE_ENDS)
         if not _two_numbers(class_targets):
             raise ValueError(f"class_targets must be two different numbers, got {class_targets!r}")
         super().__init__(T, splits)
@@ -85,12 +99,13 @@ class TwoSequence(LogisticTask):
         self.tolerance = tolerance
         self.max_wrong = max_wrong
         self.max_error = max_error
+        self.range_end = range_end
         spread = (class_targets[0] - class_targets[1]) ** 2 / 4
         self.chance_loss = (spread + target_variance) / 2
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences; targets are [n, 2]: the noisy target of training, and its mean."""
-        lengths = integers(self.T, self.T + self.T // 10, n, generator)
+        lengths = integers(self.T, highest(self.T, self.T + self.T // 10, self.range_end), n, generator)
         first = torch.rand(n, generator=generator) < 0.5
         inputs = 0.2**0.5 * torch.randn(n, int(lengths.max()), 1, generator=generator)
         noise = self.signal_variance**0.5 * torch.randn(n, self.signal, 1, generator=generator)

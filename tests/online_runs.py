@@ -13,9 +13,9 @@ from longlag.task.batch import Batch
 INPUTS, HIDDEN, OUTPUTS = 3, 6, 2
 
 
-def model_of(name, readout="last", bias=True, seed=0, dtype=torch.float64, inputs=INPUTS):
+def model_of(name, readout="last", bias=True, seed=0, dtype=torch.float64, inputs=INPUTS, shortcut=False):
     cell = busy(name, inputs, HIDDEN, seed)
-    return SequenceModel(cell, OUTPUTS, readout, engine="eager", readout_bias=bias).to(dtype)
+    return SequenceModel(cell, OUTPUTS, readout, engine="eager", readout_bias=bias, shortcut=shortcut).to(dtype)
 
 
 def sequences(N, L, loss, every, seed=0, dtype=torch.float64, inputs=INPUTS):

@@ -4,6 +4,7 @@ The numbers of NumPy are numbers too.
 """
 
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -91,6 +92,17 @@ def check_number(
         lower = "" if low is None else f" above {low:g}" if above else f" of at least {low:g}"
         upper = "" if high is None else f"{' and' if lower else ' of'} at most {high:g}"
         raise ValueError(f"{name} must be a number{lower}{upper}, got {value!r}")
+
+
+def check_choice(name: str, value: Any, known: Sequence[str]) -> None:
+    """Check that a setting is one of its named values.
+
+    Raises:
+        ValueError: ``value`` is none of them.
+
+    """
+    if value not in known:
+        raise ValueError(f"{name} must be {' or '.join(known)}, got {value!r}")
 
 
 def check_switch(name: str, value: Any) -> None:

@@ -42,7 +42,7 @@ bool right(Int R, Int T, Int I, Int H, Int O, Online p) {
   for (Int k = 0; k < N; k++) rows_of.at[k] = k;
   for (Int k = 0; k < Y; k++) read_of.at[2 * k] = k % H, read_of.at[2 * k + 1] = k / H;
   p.runs = R, p.inputs = I, p.hidden = H, p.outputs = O, p.groups = 1, p.read = Y, p.frozen = 1;
-  p.weights = N * C + H * P + O * (H + 1);
+  p.weights = N * C + H * P + O * (H + 1) + p.shortcut * O * I;
   fixed.at[0] = p.weights - 1;
   p.spans = spans.at, p.rows_of = rows_of.at, p.read_of = read_of.at, p.fixed = fixed.at;
   std::deque<Exact<Real>> reals;
@@ -85,10 +85,10 @@ int main(int, char** arguments) {
   Int done = 0, wrong = 0;
   for (Int R : {1, LANES, LANES + 1, 3 * LANES})
     for (Int T : {1, 4, 15, 16, 37})
-      for (Int kind = 0; kind < 32; kind++) {
+      for (Int kind = 0; kind < 64; kind++) {
         Online p{};
         p.threads = std::stoi(arguments[1]), p.symbols = kind & 1, p.every = kind >> 1 & 1, p.traces = kind >> 2 & 1;
-        p.each_step = kind >> 3 & 1, p.cut = p.traces || kind & 16, p.loss = (kind + R) % 3;
+        p.each_step = kind >> 3 & 1, p.cut = p.traces || kind & 16, p.loss = (kind + R) % 3, p.shortcut = kind >> 5;
         if ((p.traces && !Traced::CAN) || (p.each_step && !p.traces)) continue;
         done++, wrong += !right(R, T, 1 + drawn(9), 1 + drawn(5), 1 + drawn(4), p);
       }

@@ -134,3 +134,23 @@ def test_every_level_of_instructions_gives_the_plain_loop(named, monkeypatch, fo
     monkeypatch.setenv("LONGLAG_NATIVE", named)
     model = model_of("lstm_1997", "every")
     assert_equals_the_loop(model, sequences(50, 20, "logistic", True), "logistic", PLAIN, way="traces")
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+@pytest.mark.parametrize("way", ["back", "traces"])
+@pytest.mark.parametrize("bias", [True, False])
+def test_outputs_that_read_the_inputs_too_learn_as_in_the_plain_loop(readout, way, bias):
+    model = model_of("lstm_1997", readout, bias=bias, shortcut=True)
+    batch = sequences(50, 20, "logistic", readout == "every")
+    assert_equals_the_loop(model, batch, "logistic", BUSY, way=way)
+
+
+@pytest.mark.parametrize("way", ["back", "traces"])
+def test_a_shortcut_reads_symbols_as_vectors_with_a_one(way):
+    symbols = torch.randint(7, (30, 40), generator=torch.Generator().manual_seed(0))
+    batch = sequences(30, 40, "logistic", True)._replace(inputs=torch.nn.functional.one_hot(symbols, 7).double())
+    model = model_of("lstm_1997-no_output_gate", "every", inputs=7, shortcut=True)
+    (dense,) = trained([model], [batch], "logistic", BUSY, way=way)
+    (short,) = trained([model], [batch._replace(inputs=symbols)], "logistic", BUSY, way=way)
+    for got, wanted in zip(short, dense, strict=True):
+        assert torch.equal(got.nan_to_num(), wanted.nan_to_num())

@@ -200,3 +200,22 @@ def test_the_defaults_of_the_process_do_not_change_what_is_drawn(name):
     with torch.device("meta"):
         again = [task.draw(split, 0, 5) for split in SPLITS]
     assert all(map(batches_equal, drawn, again))
+
+
+DRAW_SYMBOLS = [name for name in NAMES if made(name).draws_symbols]
+
+
+@pytest.mark.parametrize("name", DRAW_SYMBOLS)
+def test_symbols_are_the_one_hot_inputs_of_the_same_sequences(name):
+    task, beside = made(name), made(name)
+    for first, count in ((0, 5), (250, 20)):
+        vectors, symbols = task.train_sequences(first, count), beside.train_sequences(first, count, symbols=True)
+        assert not symbols.inputs.is_floating_point()
+        assert batches_equal(vectors, beside.with_vectors(symbols))
+
+
+def test_a_task_of_symbols_says_so():
+    assert DRAW_SYMBOLS == ["distractor_lag", "embedded_reber", "noise_free_lag", "random_lag", "temporal_order"]
+    adding, draws = made("adding"), torch.Generator()
+    with pytest.raises(NotImplementedError, match="Adding draws no symbols"):
+        adding.sample_symbols(1, draws)

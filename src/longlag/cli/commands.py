@@ -7,6 +7,7 @@ COMMANDS = {
     "test": ("longlag.cli.test", "trained runs at other lags: does it hold at 2T, 5T, 10T?"),
     "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
     "report": ("longlag.cli.report", "compare runs on one HTML page: curves, error flow, solve rates"),
+    "reproduce": ("longlag.cli.reproduce", "the published rows of a paper beside our trials of them"),
     "jacobian": ("longlag.cli.jacobian", "the Jacobian of a trained run: singular values, Lyapunov exponents"),
     "publish": ("longlag.cli.publish", "send a study to W&B, with a workspace that compares its runs"),
     "check": ("longlag.cli.check", "test the claims of a cell, yours too, and print its figures"),

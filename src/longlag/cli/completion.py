@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from longlag.cli.commands import COMMANDS
 
-_OF_FOLDERS = ("runs", "report", "publish", "jacobian")  # these take folders, which the shell itself completes
+_OF_FOLDERS = ("runs", "report", "publish", "jacobian", "reproduce")  # the shell itself completes what they take
 
 
 def complete(arguments: Sequence[str]) -> int:

@@ -28,7 +28,9 @@ def runs_natively(model: SequenceModel) -> bool:
     It takes copies of the weights on the CPU, so the model may be on a GPU.
     """
     native, first = Native(), next(model.parameters())
-    if first.device.type not in ("cpu", "cuda") or any(native.refusal(cell) is not None for cell in model.cells):
+    if model.shortcut is not None or first.device.type not in ("cpu", "cuda"):
+        return False
+    if any(native.refusal(cell) is not None for cell in model.cells):
         return False
     try:
         for cell in model.cells:

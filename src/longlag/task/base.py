@@ -1,7 +1,7 @@
 """The contract of a task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal
 
@@ -53,10 +53,12 @@ class Task(LightningDataModule, ABC):
     """The validation accuracy from which :meth:`solved` returns true, unless a task overrides it."""
     metrics: ClassVar[tuple[Metric, ...]] = ()
     """The declarations of the metrics that :meth:`judge` returns beside ``acc``."""
-    recent: ClassVar[int] = 0
+    recent: int = 0
     """How many of the latest training sequences :meth:`solved` judges, with the outputs of their training step."""
     judges_training_set: ClassVar[bool] = False
     """Whether a validation judges the fixed training set too, for :meth:`solved`."""
+    draws_symbols: ClassVar[bool] = False
+    """Whether :meth:`sample_symbols` draws the inputs as symbols: a task with a one-hot alphabet may have it."""
     alphabet: tuple[str, ...] = ()
     """The names of the input channels, if exactly one of them is on at each step; empty if the inputs are values."""
     channels: tuple[str, ...] = ()
@@ -77,6 +79,21 @@ class Task(LightningDataModule, ABC):
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences; every random number comes from ``generator``."""
+
+    def sample_symbols(self, n: int, generator: torch.Generator) -> Batch:
+        """Draw the sequences of :meth:`sample`, but with the numbers of the symbols as inputs, [n, L].
+
+        Steps after the end of a sequence may hold any symbol.
+
+        Raises:
+            NotImplementedError: the task does not declare ``draws_symbols``.
+
+        """
+        raise NotImplementedError(f"{type(self).__name__} draws no symbols")
+
+    def with_vectors(self, batch: Batch) -> Batch:
+        """Return a batch of symbols with one-hot inputs, [B, L, I]."""
+        return batch._replace(inputs=one_hot(batch.inputs, self.input_size, batch.lengths))
 
     def sample_evaluation(self, n: int, generator: torch.Generator) -> Batch:
         """Draw ``n`` sequences for validation or test: as for training, unless a task validates on longer sequences."""
@@ -163,7 +180,9 @@ class Task(LightningDataModule, ABC):
         The numbers are drawn in float32 on the CPU. They are returned in PyTorch's default type, in which a model is
         made too.
         """
-        sample = self.sample_evaluation if split in ("val", "test") else self.sample
+        return self._drawn(self.sample_evaluation if split in ("val", "test") else self.sample, split, k, n)
+
+    def _drawn(self, sample: Callable[[int, torch.Generator], Batch], split: Split, k: int, n: int) -> Batch:
         with plain_defaults():
             batch = sample(n, stream(self.splits.seed, split, k))
         return batch.cast(torch.get_default_dtype())
@@ -195,11 +214,19 @@ class Task(LightningDataModule, ABC):
         start = (k % batches) * splits.batch_size
         return self._pass[1].select(slice(start, start + splits.batch_size))
 
-    def train_sequences(self, first: int, count: int) -> Batch:
-        """Return training batches ``first`` to ``first + count − 1`` of one sequence each, as one batch."""
+    def train_sequences(self, first: int, count: int, symbols: bool = False) -> Batch:
+        """Return training batches ``first`` to ``first + count − 1`` of one sequence each, as one batch.
+
+        Args:
+            first: the number of the first one.
+            count: how many.
+            symbols: whether the inputs are the numbers of their symbols, [count, L], instead of one-hot vectors.
+
+        """
         if self.splits.train_size is None:
-            return self._endless.take(first, count)
-        return self.training_set().select(self._passes.places(first, count))
+            return (self._endless_symbols if symbols else self._endless).take(first, count)
+        chosen = self.training_set().select(self._passes.places(first, count))
+        return chosen._replace(inputs=chosen.inputs.argmax(-1)) if symbols else chosen
 
     def train_dataloader(self) -> BatchStream:
         """Return this rank's share of the endless training batches, from the first that the trainer has not seen."""
@@ -232,6 +259,10 @@ class Task(LightningDataModule, ABC):
     @cached_property
     def _endless(self) -> SingleSequences:
         return SingleSequences(lambda k: self.draw("train", k, self.block_size), self.block_size)
+
+    @cached_property
+    def _endless_symbols(self) -> SingleSequences:
+        return SingleSequences(lambda k: self._drawn(self.sample_symbols, "train", k, self.block_size), self.block_size)
 
     @cached_property
     def _passes(self) -> Passes:

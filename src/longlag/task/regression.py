@@ -9,6 +9,9 @@ from longlag.metric import Metric
 from longlag.task.base import LossForm, Task, is_method
 from longlag.task.batch import Batch
 
+#: The declaration of :meth:`RegressionTask.squared_error`.
+SQUARED_ERROR = Metric("squared_error", "mean squared error", scale="log", better="lower", shown="page")
+
 
 class RegressionTask(Task):
     """Targets are values: [B, O], or [B, L, O] with a readout at every step, where the mask marks the steps that count.
@@ -55,6 +58,10 @@ class RegressionTask(Task):
             "acc": (errors.amax((1, 2)) < self.tolerance).float(),
             "error": errors.sum((1, 2)) / (steps * self.output_size),
         }
+
+    def squared_error(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the mean squared error of the outputs of each sequence, which are read at the last step, [B]."""
+        return (self.unit(outputs) - self.wanted(batch)).square().mean(1)
 
     def _errors(self, outputs: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
         """Return output − target, [B, S, O], where S is 1 or L: zero at the steps that do not count."""

@@ -21,6 +21,18 @@ def plain_defaults() -> Iterator[None]:
             torch.set_default_dtype(dtype)
 
 
+#: Whether the upper end of a range in a paper, such as lengths "between T and T + T/10", can be drawn.
+RANGE_ENDS = ("included", "excluded")
+
+
+def highest(low: int, high: int, range_end: str) -> int:
+    """Return the highest integer of the range from ``low`` to ``high``; one of :data:`RANGE_ENDS` says how to read it.
+
+    A range whose ends are the same has one integer.
+    """
+    return high if range_end == "included" else max(low, high - 1)
+
+
 def integers(low: int, high: int, n: int, generator: torch.Generator) -> Tensor:
     """Return ``n`` uniform integers from ``low`` to ``high``, both included, [n]."""
     return torch.randint(low, high + 1, (n,), generator=generator)

@@ -110,11 +110,11 @@ class OnlineRuns:
         traces = carries_traces(models[0], way, update)
         entry = kernel_cell(cell)
         assert entry is not None
-        self._shape = shape_of(cell, readout)
+        self._shape = shape_of(cell, readout, models[0].shortcut)
         self._dtype: torch.dtype = readout.weight.dtype
         self._sizes = Sizes(
             *(entry.update, cell.input_size, cell.hidden_size, readout.out_features, models[0].reads == "every", loss),
-            *(bool(packed(cell).cut), traces, update == "step"),
+            *(bool(packed(cell).cut), traces, update == "step", models[0].shortcut is not None),
         )
         online_library(entry.update, self._dtype)
         each = [descents] * len(models) if isinstance(descents, Descent) else descents

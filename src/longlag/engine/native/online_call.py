@@ -31,7 +31,7 @@ class _Online(ctypes.Structure):
 
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("runs", "inputs", "hidden", "outputs", "threads", "symbols")),
-        *((name, ctypes.c_int64) for name in ("loss", "every", "cut", "traces", "each_step")),
+        *((name, ctypes.c_int64) for name in ("loss", "every", "cut", "traces", "each_step", "shortcut")),
         *((name, ctypes.c_int64) for name in ("weights", "groups", "read", "frozen")),
         *((name, ctypes.c_void_p) for name in ("spans", "rows_of", "read_of", "fixed", "run", "parallel")),
     ]
@@ -70,6 +70,7 @@ class Sizes(NamedTuple):
         cut: whether no error goes back through h and the gates that are read.
         traces: whether derivatives are carried forward instead of errors back.
         each_step: whether weights change after each step with a target.
+        shortcut: whether the outputs read the inputs of their step too.
 
     """
 
@@ -82,6 +83,7 @@ class Sizes(NamedTuple):
     cut: bool
     traces: bool
     each_step: bool
+    shortcut: bool
 
 
 @dataclass
@@ -122,7 +124,7 @@ def train(sizes: Sizes, shape: Shape, runs: Sequence[Progress], batches: Sequenc
     problem = _Online(
         *(len(runs), sizes.inputs, sizes.hidden, sizes.outputs, torch.get_num_threads()),
         not batches[0].inputs.is_floating_point(),
-        *(LOSSES.index(sizes.loss), sizes.every, sizes.cut, sizes.traces, sizes.each_step),
+        *(LOSSES.index(sizes.loss), sizes.every, sizes.cut, sizes.traces, sizes.each_step, sizes.shortcut),
         *(shape.size, len(spans), len(read_of), len(fixed)),
         *(spans.data_ptr(), rows_of.data_ptr(), read_of.data_ptr(), fixed.data_ptr()),
         ctypes.addressof(structures),

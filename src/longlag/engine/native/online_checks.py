@@ -36,6 +36,9 @@ def _of_model(model: Any) -> str | None:
         return "weights that are parameters, and this model computes some of them"
     if type(model.readout) is not nn.Linear:
         return f"a readout that is an nn.Linear, not a {type(model.readout).__name__}"
+    shortcut = model.shortcut
+    if shortcut is not None and (type(shortcut) is not nn.Linear or shortcut.bias is not None):
+        return f"a shortcut that is an nn.Linear without a bias, not {shortcut}"
     named = dict(model.named_parameters(remove_duplicate=False))
     if len({id(parameter) for parameter in named.values()}) < len(named):
         return "parameters that stand at one place each, and this model shares some"

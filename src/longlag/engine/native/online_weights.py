@@ -14,7 +14,7 @@ from longlag.engine.kernel_cells import packed
 
 
 class Shape(NamedTuple):
-    """The weights of one run, [W] in all: rows of weights, then peepholes [H, P], readout [O, H] and its biases [O].
+    """The weights of one run, [W] in all: rows, then peepholes [H, P], readout [O, H], its biases [O], shortcut [O, I].
 
     A row gives a pre-activation. It reads some columns of [h, gates that are read, 1, x].
     """
@@ -33,9 +33,10 @@ class Shape(NamedTuple):
     """The places of weights that never change: those that are no parameter's, and those of frozen parameters."""
 
 
-def shape_of(cell: Any, readout: nn.Linear) -> Shape:
-    """Return how the weights of a cell and its readout are laid out."""
-    parameters = [*cell.parameters(), *readout.parameters()]
+def shape_of(cell: Any, readout: nn.Linear, shortcut: nn.Linear | None = None) -> Shape:
+    """Return how the weights of a cell, its readout and the shortcut from the inputs are laid out."""
+    of_shortcut = [] if shortcut is None else list(shortcut.parameters())
+    parameters = [*cell.parameters(), *readout.parameters(), *of_shortcut]
     count = sum(parameter.numel() for parameter in cell.parameters())
     rows, rows_of, read_of, peepholes = _numbered(cell)
     C = rows.shape[1]  # columns
@@ -48,8 +49,12 @@ def shape_of(cell: Any, readout: nn.Linear) -> Shape:
     of_readout = count + 1 + torch.arange(readout.weight.numel() + readout.out_features)
     if readout.bias is None:
         of_readout[readout.weight.numel() :] = 0
-    numbers = torch.cat([numbers, of_readout])  # [W]: which parameter stands there, 0 for none
-    places = torch.empty(sum(parameter.numel() for parameter in parameters), dtype=torch.int64)
+    last = sum(parameter.numel() for parameter in parameters)
+    beyond = sum(parameter.numel() for parameter in of_shortcut)
+    numbers = torch.cat(
+        [numbers, of_readout, torch.arange(last - beyond, last) + 1]
+    )  # [W]: which parameter stands there, 0 for none
+    places = torch.empty(last, dtype=torch.int64)
     there = numbers.nonzero().squeeze(1)
     places[numbers[there] - 1] = there
     frozen = torch.cat([torch.full((p.numel(),), not p.requires_grad) for p in parameters])

@@ -119,7 +119,7 @@ class Member(Run):
         """Draw the sequences up to the next validation, or the end; at most ``most``. Each is a step."""
         step = self.view.global_step
         count = min(self._interval - step % self._interval, self.view.max_steps - step, most)
-        return self.task.train_sequences(step, count).cast(self.dtype)
+        return self.task.train_sequences(step, count, symbols=self.task.draws_symbols).cast(self.dtype)
 
     def end_block(self, block: Batch, learned: Learned) -> None:
         """Count and record the sequences that the engine has learned.

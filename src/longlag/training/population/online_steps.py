@@ -25,7 +25,7 @@ class OnlineSteps:
     def most(self, members: Sequence[Member]) -> int:
         """Return the most sequences of each member in the next block."""
         task, width = members[0].task, members[0].dtype.itemsize
-        of_a_sequence = task.steps("train") * task.input_size * width
+        of_a_sequence = task.steps("train") * (1 if task.draws_symbols else task.input_size) * width
         return max(1, min(self._most, _DRAWN // (len(members) * of_a_sequence)))
 
     def train(self, blocks: Mapping[Member, Batch]) -> dict[Member, Learned]:

@@ -65,6 +65,6 @@ def _outputs(
     whole = hidden.unbind() if first.reads == "every" or ragged else [None] * len(models)
     return [
         # a copy of its own, aligned as that of a run alone: the product of matrices may depend on it
-        model.read(of_all, of_last.clone(), batch.lengths)
+        model.read(of_all, of_last.clone(), batch.inputs, batch.lengths)
         for model, of_all, of_last, batch in zip(models, whole, h.unbind(), batches, strict=True)
     ]

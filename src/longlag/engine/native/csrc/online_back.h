@@ -18,7 +18,8 @@ class WayBack {
     net_.step(t, t, kept(t));
     if (net_.now.some_counted(t))
       net_.outputs.at(
-          t, net_.now, net_.weights.vectors(), net_.hidden.vectors(), net_.gradient.vectors(), errors(t));
+          t, net_.now, net_.weights.vectors(), net_.hidden.vectors(), net_.m(t) + n_.x, net_.symbols(t),
+          net_.gradient.vectors(), errors(t));
   }
 
   // Each run goes back from the end of its own sequence.

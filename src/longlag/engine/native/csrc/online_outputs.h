@@ -25,13 +25,15 @@ class Outputs {
         no_targets_(n.O) {}
 
   // The net inputs, the loss and its gradient at a step, from h [H]. Adds the gradient of the readout, and writes that of
-  // h [H]; both are those of the counted lanes alone.
-  void at(Int t, const Sequences& now, const Vec* weights, const Vec* h, Vec* gradient, Vec* dh) {
+  // h [H]; both are those of the counted lanes alone. A shortcut reads the inputs of the step: x [I], or the symbols.
+  void at(Int t, const Sequences& now, const Vec* weights, const Vec* h, const Vec* x, const int32_t* symbols,
+          Vec* gradient, Vec* dh) {
     const Mask counted = now.counted(t);
     Vec *net = net_.vectors(), *error = error_.vectors();
     find_rows(t, now);
     all_dots(weights + n_.readout, n_.O, n_.H, h, n_.H, net);
     for (Int o = 0; o < n_.O; o++) net[o] += weights[n_.readout_bias + o];
+    if (n_.has_shortcut) n_.symbols ? add_symbols(weights, symbols) : add_inputs(weights, x);
     const Vec of_step = kind_ == SOFTMAX ? cross_entropy(now.share) : squared_error();
     loss = chosen(counted, loss + of_step, loss);
     std::fill_n(dh, n_.H, Vec{});
@@ -45,11 +47,36 @@ class Outputs {
       }
     }
     for (Int unit = 0; unit < n_.H; unit++) dh[unit] = chosen(counted, dh[unit], Vec{});
+    if (n_.has_shortcut) learn_shortcut(counted, x, symbols, gradient);
     for (Int lane = 0; lane < count_; lane++)
       for (Int o = 0; counted[lane] && o < n_.O; o++) runs_[lane].nets[row_[lane] * n_.O + o] = net[o][lane];
   }
 
  private:
+  void add_inputs(const Vec* weights, const Vec* x) {
+    all_dots(weights + n_.shortcut, n_.O, n_.I, x, n_.I, error_.vectors());
+    for (Int o = 0; o < n_.O; o++) net_.vectors()[o] += error_.vectors()[o];
+  }
+
+  void add_symbols(const Vec* weights, const int32_t* symbols) {
+    for (Int o = 0; o < n_.O; o++) {
+      const Real* row = reinterpret_cast<const Real*>(weights + n_.shortcut + o * n_.I);
+      Vec column;
+      for (int lane = 0; lane < LANES; lane++) column[lane] = row[Int(symbols[lane]) * LANES + lane];
+      net_.vectors()[o] += column;
+    }
+  }
+
+  void learn_shortcut(Mask counted, const Vec* x, const int32_t* symbols, Vec* gradient) {
+    for (Int o = 0; o < n_.O; o++) {
+      const Vec e = error_.vectors()[o];
+      Vec* row = gradient + n_.shortcut + o * n_.I;
+      for (Int k = 0; !n_.symbols && k < n_.I; k++) row[k] = chosen(counted, row[k] + e * x[k], row[k]);
+      for (int lane = 0; n_.symbols && lane < LANES; lane++)
+        if (counted[lane]) reinterpret_cast<Real*>(row + symbols[lane])[lane] += e[lane];
+    }
+  }
+
   const Loss kind_;
   const Shape& n_;
   Run* const runs_;

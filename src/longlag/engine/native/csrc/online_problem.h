@@ -32,8 +32,9 @@ struct Run {
 struct Online {
   int64_t runs, inputs, hidden, outputs, threads;
   int64_t symbols;  // whether the inputs are symbols
-  int64_t loss, every, cut, traces, each_step;  // every: any step may have a target; traces: no way back; each_step: an
-                                                // update after each step with a target
+  int64_t loss, every, cut, traces, each_step, shortcut;  // every: any step may have a target; traces: no way back;
+                                                          // each_step: an update after each step with a target;
+                                                          // shortcut: the outputs read x too
   int64_t weights, groups, read, frozen;    // W, and how many of each there are
   const int64_t* spans;                     // [groups, 3]: rows, and the columns that they read, from and to
   const int64_t* rows_of;                   // [H, G]: the row of each gate of a unit
@@ -82,16 +83,17 @@ struct Group {
 
 // A row of weights gives a pre-activation; the cells of a block share the rows of their gates. The columns are those of
 // h, if any row reads it, of the gates that are read, of 1, and of x. After the rows come the peepholes [H, P], and the
-// weights [O, H] and biases [O] of the readout.
+// weights [O, H] and biases [O] of the readout, and the weights [O, I] of the shortcut, if there is one.
 struct Shape {
   Int I, H, O, Y, of_h, one, x, C, width;  // width: the columns that are vectors; symbols are not
-  Int N = 0, peepholes, readout, readout_bias, W;
-  bool symbols;
+  Int N = 0, peepholes, readout, readout_bias, shortcut, W;
+  bool symbols, has_shortcut;
   std::vector<Group> groups;
   std::vector<Int> at;  // the place of the first weight of each row
 
   explicit Shape(const Online& p)
-      : I(p.inputs), H(p.hidden), O(p.outputs), Y(p.read), of_h(0), W(p.weights), symbols(p.symbols) {
+      : I(p.inputs), H(p.hidden), O(p.outputs), Y(p.read), of_h(0), W(p.weights), symbols(p.symbols),
+        has_shortcut(p.shortcut) {
     for (Int k = 0; k < p.groups; k++)
       if (p.spans[3 * k + 1] == 0 && OF_H > 0) of_h = H;
     one = of_h + Y, x = one + 1, C = x + I, width = symbols ? x : C;
@@ -101,7 +103,7 @@ struct Shape {
       groups.push_back({N, span[0], span[1], span[2], place});
       for (Int row = 0; row < span[0]; row++, N++, place += groups.back().width()) at.push_back(place);
     }
-    peepholes = place, readout = peepholes + H * P, readout_bias = readout + O * H;
+    peepholes = place, readout = peepholes + H * P, readout_bias = readout + O * H, shortcut = readout_bias + O;
   }
 };
 

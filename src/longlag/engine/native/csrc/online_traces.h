@@ -31,7 +31,8 @@ class Traces {
     if (Traced::FORGETS || pending_.full() || (errors && at_once)) add_pending();
     if (!errors) return;
     net_.outputs.at(
-        t, net_.now, net_.weights.vectors(), net_.hidden.vectors(), net_.gradient.vectors(), dh_.vectors());
+        t, net_.now, net_.weights.vectors(), net_.hidden.vectors(), net_.m(slot) + n_.x, net_.symbols(slot),
+        net_.gradient.vectors(), dh_.vectors());
     const Mask counted = net_.now.counted(t);
     add_direct(counted, slot);
     if (at_once) add_through_memory(dc_.vectors(), counted);
