@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from printed import runs, table
 from processes import started, wait_for_checkpoint
 
 from longlag.cli.train import _ends_as_interrupts
+from longlag.launch.session import Session
 from longlag.runs import read_study
 from longlag.runs.provenance import processor
 from longlag.settings.build import build_model, build_task
@@ -305,9 +307,24 @@ def test_whatever_becomes_of_a_signal_the_command_ends_as_interrupted(number):
 
     before = signal.signal(number, signal.default_int_handler)  # which a process in the background has not
     try:
-        with pytest.raises(KeyboardInterrupt), _ends_as_interrupts():
+        with pytest.raises(KeyboardInterrupt), _ends_as_interrupts(Session()):
             broken(signalled=True)
-        with pytest.raises(RecursionError), _ends_as_interrupts():
+        with pytest.raises(RecursionError), _ends_as_interrupts(Session()):
             broken(signalled=False)
     finally:
         signal.signal(number, before)
+
+
+@pytest.mark.parametrize("flags", [(), ("-m",)])
+def test_an_interrupt_that_an_import_swallows_stops_the_command_before_the_next_job(longlag, tiny, flags):
+    name = f"swallowing{len(flags)}"
+    Path(f"{name}.py").write_text(
+        "import os, signal\nfrom longlag.cells import LSTMCell\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGTERM)\nexcept KeyboardInterrupt:\n    pass\n"
+        "class Cell(LSTMCell):\n    pass\n"
+    )
+    said = longlag("train", *flags, *tiny, f"cell._target_={name}.Cell", "seed=3")
+    assert name in sys.modules
+    assert said.code == 1
+    assert said.err.endswith("longlag: interrupted\n")
+    assert not Path("outputs").exists()

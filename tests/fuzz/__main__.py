@@ -26,6 +26,7 @@ from longlag.runs import read_study
 
 HERE = Path(__file__).parent
 LIMIT_S = 60.0
+MARKS = ("Traceback", "Exception ignored")
 FAULTS = ("tracebacks", "hangs", "wrong codes", "left behind", "runs lost", "runs made twice")
 
 
@@ -74,13 +75,15 @@ class Tally:
     def fault(self, kind: str, case: str, said: object) -> None:
         """Count a fault and print it."""
         self.faults[kind] += 1
-        print(f"{kind}: {case}\n    " + "\n    ".join(str(said).strip().splitlines()[-3:]), flush=True)
+        lines = str(said).strip().splitlines()
+        first = next((k for k, line in enumerate(lines) if line.startswith(MARKS)), len(lines) - 3)
+        print(f"{kind}: {case}\n    " + "\n    ".join(lines[max(0, first) :][:40]), flush=True)
 
     def judge(self, case: str, result: dict[str, object], codes: Collection[int], lines: int | None = None) -> None:
         """Count a case: no traceback, no hang, one of some exit codes, so many lines where the request was wrong."""
         self.cases += 1
         code, said = result["code"], f"{result['out']}{result['err']}"
-        if "Traceback" in said or "Exception ignored" in said or said.endswith("it died"):
+        if any(mark in said for mark in MARKS) or said.endswith("it died"):
             self.fault("tracebacks", case, said)
         elif code is None:
             self.fault("hangs", case, said)

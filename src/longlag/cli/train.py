@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from longlag.errors import RequestError
-from longlag.launch.session import begin, session
+from longlag.launch.session import Session, begin, session
 from longlag.runs.provenance import COMMAND
 from longlag.settings.compose import conf_dir, conf_dirs, known_keys
 from longlag.settings.hydra_flags import divided
@@ -73,7 +73,7 @@ def launch(typed: Sequence[str], command: str, dry: bool = False) -> int | None:
         with (
             env_override({COMMAND: command}),
             _as_hydra_sees_it([*flags, *words]),
-            _ends_as_interrupts(),
+            _ends_as_interrupts(current),
             current.closing,
         ):
             hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="train")(_job)()
@@ -196,18 +196,16 @@ def _why(record: "RunRecord | None") -> str:
 
 
 @contextmanager
-def _ends_as_interrupts() -> Iterator[None]:
+def _ends_as_interrupts(current: Session) -> Iterator[None]:
     """While the context lasts, SIGTERM and SIGHUP between two jobs end the command as SIGINT does.
 
     A command that ignores one of these, as under nohup, goes on ignoring the signal. Any other exception that follows a
     signal ends the command as interrupted too: a signal in the middle of an import turns into whatever the import makes
-    of it.
+    of it. If that is nothing at all, no further job begins.
     """
-    asked = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
+        current.interrupted = True
         if number == signal.SIGHUP:
             leave_closed_terminal()
         raise KeyboardInterrupt
@@ -222,7 +220,7 @@ def _ends_as_interrupts() -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        if asked:
+        if current.interrupted:
             raise KeyboardInterrupt from error
         raise
     finally:

@@ -66,9 +66,14 @@ class Batch:
         Args:
             config: of the job; with Hydra's own node in a launcher.
 
+        Raises:
+            KeyboardInterrupt: the command has been asked to stop, but what it then imported went on all the same.
+
         """
-        number, overrides = self._announce(config)
         current = session()
+        if current.interrupted:
+            raise KeyboardInterrupt
+        number, overrides = self._announce(config)
         place = f"[{len(current.started) + 1}/{current.jobs}] " if current.jobs > 1 else ""
         try:
             job = current.grid.get(tuple(overrides)) or Job.composed(

@@ -32,6 +32,7 @@ class Session:
         best: the best settings of a search, in a line.
         started: the folders of the jobs that have started.
         refused: the error, if the command was a wrong request.
+        interrupted: whether a signal has asked the command to stop.
         closing: closed at the end of the command.
 
     """
@@ -50,6 +51,7 @@ class Session:
     best: str | None = None
     started: list[Path] = field(default_factory=list)
     refused: RequestError | None = None
+    interrupted: bool = False
     closing: ExitStack = field(default_factory=ExitStack)
 
 
