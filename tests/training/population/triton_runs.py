@@ -24,7 +24,6 @@ TINY = (
     "engine=triton", "stop_when_solved=false",
 )  # fmt: skip
 KINDS = {
-    "clipped": ("trainer.gradient_clip_val=0.05",),
     "stack": ("cell=gru", "model.layers=2", "model.dropout=0.2", "model.residual=true"),
     "padded": ("task=temporal_order", "task.T=12", "trainer.max_steps=1", "trainer.val_check_interval=1"),
 }
@@ -78,7 +77,8 @@ if __name__ == "__main__":
     if what == "command":
         found = typed()
     elif what == "leave":
-        found = trained([(f"seed={k}", f"trainer.max_steps={steps}") for k, steps in enumerate((3, 1, 2))], at_once=2)
+        own = [(f"seed={k}", f"trainer.max_steps={steps}") for k, steps in enumerate((3, 1, 2))]
+        found = trained([("trainer.gradient_clip_val=0.05", *each) for each in own], at_once=2)
     else:
         found = trained([(*KINDS[what], f"seed={k}", f"optimizer.lr={0.002 * (k + 1)}") for k in range(3)])
     print(json.dumps(found))
