@@ -7,7 +7,7 @@ DRAWN  := adding,copy_memory,embedded_reber,temporal_order,timed_spikes,two_sequ
 EASY   = $(shell ls conf/experiment/easy | sed 's|\(.*\).yaml|easy/\1|' | paste -sd,)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors wheel rates easy cells forget-bias \
+.PHONY: help setup demo test test-slow test-long slurm-check ray-check triton-check lint floors reference site wheel rates easy cells forget-bias \
 	forget-bias-grid page-picture truncation check audit fuzz pictures bench-drawing bench-engines bench-online bench-populations bench-grid bench-probe bench clean
 
 help:  ## list the targets
@@ -40,9 +40,17 @@ lint: setup  ## format, lint, types, and who may import whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python docs/draw_floors.py --check
+	@$(BIN)/python docs/draw_reference.py --check
 
 floors: setup  ## draw the floors of the package into docs/design.md, from its imports
 	@$(BIN)/python docs/draw_floors.py
+
+reference: setup  ## draw docs/reference from the settings, the commands and the docstrings
+	@$(BIN)/python docs/draw_reference.py
+
+site: setup  ## build the documentation site into build/site; a dead link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
 
 slurm-check: setup  ## grids on a true SLURM of two nodes on this machine (root; Debian)
 	@tests/cluster/small_slurm $(BIN)/pytest -q -m cluster tests/cluster/test_slurm.py
