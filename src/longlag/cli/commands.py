@@ -3,6 +3,8 @@
 #: command -> (module with a function ``run(arguments) -> exit code``, one line of help)
 COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
+    "cells": ("longlag.cli.cells", "the cells that there are, a line each"),
+    "tasks": ("longlag.cli.tasks", "the tasks that there are, a line each"),
     "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
     "report": ("longlag.cli.report", "compare runs on one HTML page: curves, error flow, solve rates"),
     "jacobian": ("longlag.cli.jacobian", "the Jacobian of a trained run: singular values, Lyapunov exponents"),
