@@ -237,6 +237,9 @@ def _catalogue(group: str, title: str, folder: Path) -> str:
         if "_target_" in settings:
             node = classes[settings["_target_"].split(".")[-1]]
             lines += [f"**{node.name}.** {markdown(ast.get_docstring(node) or '')}", ""]
+        else:
+            base = next(each for each in settings["defaults"] if isinstance(each, str) and each != "_self_")
+            lines += [f"Rule and source: [{base}](#{base}).", ""]
         lines += [_yaml_block(_body(file))]
     return "\n".join(lines)
 
