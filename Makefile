@@ -42,9 +42,17 @@ lint: setup  ## format, lint, types, and who may import whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python docs/draw_floors.py --check
+	@$(BIN)/python docs/draw_reference.py --check
 
 floors: setup  ## draw the floors of the package into docs/design.md, from its imports
 	@$(BIN)/python docs/draw_floors.py
+
+reference: setup  ## draw docs/reference from the settings, the commands and the docstrings
+	@$(BIN)/python docs/draw_reference.py
+
+site: setup  ## build the documentation site into build/site; a dead link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
 
 slurm-check: setup  ## grids on a true SLURM of two nodes on this machine (root; Debian)
 	@tests/cluster/small_slurm $(BIN)/pytest -q -m cluster tests/cluster/test_slurm.py

@@ -5,6 +5,8 @@ COMMANDS = {
     "train": ("longlag.cli.train", "train a cell on a task; -m for a grid of runs"),
     "horizon": ("longlag.cli.horizon", "the longest lag that most seeds solve within a budget"),
     "test": ("longlag.cli.test", "trained runs at other lags: does it hold at 2T, 5T, 10T?"),
+    "cells": ("longlag.cli.cells", "the cells that there are, a line each"),
+    "tasks": ("longlag.cli.tasks", "the tasks that there are, a line each"),
     "runs": ("longlag.cli.runs", "the table of what ran, and how often it was solved"),
     "report": ("longlag.cli.report", "compare runs on one HTML page: curves, error flow, solve rates"),
     "reproduce": ("longlag.cli.reproduce", "the published rows of a paper beside our trials of them"),

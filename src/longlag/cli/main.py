@@ -28,6 +28,7 @@ commands:
   longlag --version
 
 examples:
+  longlag tasks
   longlag train                                    an LSTM on delayed XOR over 60 steps
   longlag train cell=rnn task.T=20 seed=3
   longlag train -m cell=rnn,lstm task.T=20,60 cell.forget_bias=0,1,3 'seed=range(3)' study=first
@@ -42,6 +43,13 @@ shell completion (bash; zsh and fish likewise):
   eval "$(longlag -sc install=bash)"
 
 exit codes: 0 well, 1 a run or a check failed, 2 the request was wrong
+"""
+
+GREETING = f"""longlag {__version__}: how far back can a recurrent cell remember, and why?
+
+  longlag train -m experiment=demo   LSTM against RNN over 60 steps, three seeds each
+  longlag tasks                      what one can train on; longlag cells: what one can train
+  longlag --help                     all commands, with examples
 """
 
 
@@ -89,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     print_what_fits()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP, end="")
+        print(HELP if arguments else GREETING, end="")
         return 0
     if arguments[0] in ("-V", "--version"):
         print(f"longlag {__version__}")

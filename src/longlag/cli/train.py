@@ -157,6 +157,8 @@ def _report(typed: Sequence[str]) -> int:
         print_runs(ran, output)
         place = os.path.commonpath([str(path) for path in folders])
         print_line(output, f"\nruns: {place}")
+        if len(folders) > 1:
+            print_line(output, f"compare them on a page: longlag report {shlex.quote(place)}")
     if session().best is not None:
         print_line(output, f"best: {session().best}")
     missing = [path for path, record in records.items() if record is None or not record.status.finished]
