@@ -2,12 +2,14 @@
 
 import json
 import math
+import signal
 from pathlib import Path
 from statistics import median
 
 import pytest
 from fated import SOURCE
 from printed import runs
+from processes import started, wait_for_checkpoint
 
 from longlag.horizon import Rule
 
@@ -64,6 +66,25 @@ def test_typed_again_nothing_runs_and_all_is_the_same(longlag):
     assert (dry.code, dry.out.splitlines()[:3]) == (0, first.out.splitlines()[:3])
 
 
+@pytest.mark.slow
+def test_a_search_that_is_interrupted_goes_on_as_if_it_had_not_been(longlag, tmp_path):
+    more = ("horizon", *SMALL, "most=8", "cell.hidden_size=16", "trainer.val_check_interval=1")
+    with started(*more, cwd=tmp_path) as process:
+        wait_for_checkpoint(process, JSON.parent)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, JSON.exists()) == (1, False)
+    assert err.splitlines()[-1] == "longlag: interrupted"
+    assert longlag(*more).code == 0
+    (cut,) = entries()
+    assert longlag(*more, "study=whole").code == 0
+    (whole,) = json.loads(Path("outputs/whole/horizon.json").read_text())["horizons"]
+    for entry in (cut, whole):  # of these alone the interruption may be seen
+        entry.pop("training_seconds")
+        entry.pop("words")
+    assert cut == whole
+
+
 def test_a_dry_run_says_what_is_next_and_runs_nothing(longlag):
     said = longlag("horizon", "--dry-run", "cell=lstm,gru", *SMALL)
     assert (said.code, said.out.splitlines()) == (
@@ -85,6 +106,7 @@ def test_a_small_budget_is_read_from_runs_that_went_further(longlag):
     assert (small["budget"], small["steps"], small["horizon"], small["text"]) == (640, 10, None, "<4")
 
 
+@pytest.mark.slow
 def test_cells_and_tasks_are_a_table(longlag):
     said = longlag("horizon", "cell=rnn,lstm", "task=delayed_xor,latch", *SMALL, "most=4", "budget=128", "seeds=1")
     assert said.code == 0, said.err

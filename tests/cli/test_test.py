@@ -70,15 +70,16 @@ def test_a_study_is_a_map_of_trained_at_and_tested_at(longlag, trained):
     assert (said.code, said.err) == (0, "")
     assert max(map(len, said.out.splitlines())) <= 80
     lines = [line.split() for line in said.out.splitlines()]
-    assert ["trained", "at", "6", "8", "12", "16"] in lines
+    assert ["trained", "at", "1", "T", "2", "T"] in lines
     rows = rows_of(f"{study}/other_lags.csv")
     assert {(row["trained_T"], row["tested_T"]) for row in rows} == {("6", "6"), ("6", "12"), ("8", "8"), ("8", "16")}
     assert len(rows) == 2 * 2 * 2 * 2
     (line,) = [words for words in lines if words[:1] == ["rnn"] and words[2] == "T=8"]
     tested = [row for row in rows if (row["cell"], row["trained_T"], row["tested_T"]) == ("rnn", "8", "8")]
     mean = sum(float(row["accuracy"]) for row in tested) / 2
-    assert line[3:5] == ["-", f"{mean:.3f}"]
-    assert line[5] == f"{sum(row['solved'] == 'True' for row in tested)}/2"
+    assert line[3:5] == [f"{mean:.3f}", f"{sum(row['solved'] == 'True' for row in tested)}/2"]
+    by_lag = longlag("test", study, "task.T=6,16", "--sequences", "16", "--no-flow")
+    assert ["trained", "at", "6", "16"] in [line.split() for line in by_lag.out.splitlines()]
 
 
 def test_the_criterion_is_that_of_the_task(longlag, trained):

@@ -23,6 +23,11 @@ def test_the_rank_correlation_over_settings():
     assert sentence(entries, FLOW).endswith("6 searches")
 
 
+def test_a_gradient_that_does_not_fall_ranks_highest():
+    entries = [entry(f"cell{k}", "a", half, 10 * k) for k, half in enumerate((1.0, 2.0, 3.0, 4.0, "inf"))]
+    assert foretelling(entries, FLOW)[0].value == pytest.approx(1)
+
+
 def test_ranks_are_taken_within_a_task():
     """The longer horizons of an easier task are no association."""
     entries = [

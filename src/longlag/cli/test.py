@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     if options.json:
         print(json.dumps(rows, indent=1, allow_nan=False))
         return 0
-    _print(rows, paths)
+    _print(rows, paths, multiples=bool(factors))
     return 0
 
 
@@ -211,7 +211,7 @@ def _write(rows: Sequence[dict[str, Any]], table: Path, plain: Path, picture: Pa
         raise RequestError(f"cannot write to {table.parent}: {error.strerror}") from error
 
 
-def _print(rows: Sequence[dict[str, Any]], paths: Sequence[Path]) -> None:
+def _print(rows: Sequence[dict[str, Any]], paths: Sequence[Path], multiples: bool) -> None:
     from longlag.other_lags.table import print_map, print_run
 
     console = stdout_console(width=80)
@@ -224,7 +224,7 @@ def _print(rows: Sequence[dict[str, Any]], paths: Sequence[Path]) -> None:
         print_run(rows, console)
     else:
         print_line(console, "mean accuracy, and the runs that meet the task's criterion, at each tested T")
-        print_map(rows, console)
+        print_map(rows, console, multiples)
     print_line(console, "")
     for path in paths:
         print_line(console, str(path))

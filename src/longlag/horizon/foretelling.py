@@ -16,7 +16,8 @@ def foretelling(entries: Sequence[Mapping[str, Any]], flow: str) -> tuple[Estima
     """Return the rank correlation of the horizons with a figure of the error flow, and the number of searches.
 
     Ranks are taken within each task, and whole settings are drawn for the interval of 95 %. A horizon below the grid
-    ranks lowest, as 0; one that reaches the end of the grid counts as that lag.
+    ranks lowest, as 0; one that reaches the end of the grid counts as that lag. A gradient that does not fall has an
+    infinite half-life, ``inf``, which ranks highest.
 
     Args:
         entries: as :mod:`longlag.horizon.study_file` holds them, of one budget.
@@ -30,7 +31,7 @@ def foretelling(entries: Sequence[Mapping[str, Any]], flow: str) -> tuple[Estima
     settings = [entry["setting"] for entry in counted]
     if len(set(settings)) < LEAST_GROUPS:
         return None
-    scores, horizons = [entry[flow] for entry in counted], [entry["horizon"] or 0 for entry in counted]
+    scores, horizons = [float(entry[flow]) for entry in counted], [entry["horizon"] or 0 for entry in counted]
     tasks = [entry["task"] for entry in counted]
     return rank_correlation(scores, horizons, Bootstrap([settings]), tasks), len(counted)
 

@@ -46,7 +46,7 @@ def save_foretelling(entries: Sequence[Entry], path: Path) -> Path | None:
         (panels,) = figure.subplots(1, len(flows), squeeze=False, sharey=True)
         for axis, flow in zip(panels, flows, strict=True):
             for entry in entries:
-                if entry.get(flow) is None or entry["horizon"] is None:
+                if entry.get(flow) in (None, "inf") or entry["horizon"] is None:  # it has no place
                     continue
                 colour = look(tasks.index(entry["task"]))["color"]
                 axis.plot([entry[flow]], [entry["horizon"]], "o", markersize=3.5, color=colour)

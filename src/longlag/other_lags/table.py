@@ -29,24 +29,32 @@ def print_run(rows: Sequence[Row], console: Console) -> None:
     print_table(headings, lines, console)
 
 
-def print_map(rows: Sequence[Row], console: Console) -> None:
-    """Print the mean accuracy of each setting at each lag, and how many of its runs meet the criterion there."""
+def print_map(rows: Sequence[Row], console: Console, multiples: bool = False) -> None:
+    """Print the mean accuracy of each setting at each lag, and how many of its runs meet the criterion there.
+
+    Args:
+        rows: the figures of each run at each lag.
+        console: where to print.
+        multiples: whether a column is a multiple of the trained lag, to a tenth, and not a lag.
+
+    """
     groups = grouped(rows)
-    lags = sorted({row["tested_T"] for row in rows})
-    cells = {
-        (name, T): f"{mean(found, 'accuracy'):.3f} {sum(row['solved'] for row in found)}/{len(found)}"
-        for name, by_lag in groups.items()
-        for T, found in by_lag.items()
-    }
+    cells: dict[tuple[str, float], str] = {}
+    for name, by_lag in groups.items():
+        for T, found in by_lag.items():
+            column = round(T / found[0]["trained_T"], 1) if multiples else T
+            solved = f"{sum(row['solved'] for row in found)}/{len(found)}"
+            cells[name, column] = f"{mean(found, 'accuracy'):.3f} {solved}"
+    columns = sorted({column for _, column in cells})
     title = "trained at"
     room = _WIDTH - max(map(len, [*groups, title]))
-    widest = 2 + max(map(len, [*cells.values(), *map(str, lags)]))
+    widest = 2 + max(map(len, cells.values()))
     across = max(1, room // widest)
-    for k in range(0, len(lags), across):
-        block = lags[k : k + across]
+    for k in range(0, len(columns), across):
+        block = columns[k : k + across]
         print_line(console, "")
-        lines = [[name, *(cells.get((name, T), "-") for T in block)] for name in groups]
-        print_table([title, *(str(T) for T in block)], lines, console, left=[title])
+        lines = [[name, *(cells.get((name, column), "-") for column in block)] for name in groups]
+        print_table([title, *(f"{column:g}{' T' * multiples}" for column in block)], lines, console, left=[title])
 
 
 def grouped(rows: Sequence[Row]) -> dict[str, dict[int, list[Row]]]:

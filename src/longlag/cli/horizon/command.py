@@ -1,6 +1,5 @@
 """``longlag horizon``: the searches of a command in turn, their table, JSON and figure."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,6 @@ def run(arguments: Sequence[str]) -> int:
     from longlag.cli.horizon.runs import Runs, RunsToDoError, UnfinishedError
     from longlag.cli.horizon.search import Search
 
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     runs = Runs(request)
     titles = _titles(runs.settings)
     searches = [

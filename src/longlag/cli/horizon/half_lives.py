@@ -14,14 +14,15 @@ from longlag.settings.plan import build_parts
 NAMES = {"gradient_half_life_init": ("dc", "dh"), "direct_half_life_init": ("dc_direct",)}
 
 
-def half_lives(jobs: Sequence[Job]) -> dict[str, float | None]:
+def half_lives(jobs: Sequence[Job]) -> dict[str, float | str | None]:
     """Return the median half-life of the gradient, whole and along the direct path, in the first layer at the start.
 
     Args:
         jobs: of one setting and lag, with different seeds; the weights are those with which they start.
 
     Returns:
-        Steps by the names in ``NAMES``; ``None`` where the gradient does not fall, is 0, or has no direct path.
+        Steps by the names in ``NAMES``; ``inf``, as JSON has no such number, where the gradient does not fall; ``None``
+        where the gradient is 0, or there is no direct path.
 
     """
     found: dict[str, list[float]] = {name: [] for name in NAMES}
@@ -33,5 +34,5 @@ def half_lives(jobs: Sequence[Job]) -> dict[str, float | None]:
             norms = next((first[quantity] for quantity in quantities if quantity in first), None)
             rate = None if norms is None else decay(norms)
             found[name] += [] if rate is None else [half_life(rate)]
-    medians = {name: median(values) if values else math.inf for name, values in found.items()}
-    return {name: value if math.isfinite(value) else None for name, value in medians.items()}
+    medians = {name: median(values) if values else None for name, values in found.items()}
+    return {name: "inf" if value == math.inf else value for name, value in medians.items()}
