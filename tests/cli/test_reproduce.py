@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from longlag.papers import read_paper
+from longlag.papers import read_paper, selected
 
 
 def test_a_dry_run_names_the_commands_and_runs_nothing(longlag):
@@ -16,6 +16,13 @@ def test_a_dry_run_names_the_commands_and_runs_nothing(longlag):
     ]
     assert "  longlag train -m experiment=hochreiter1997/6a 'seed=range(2)' study=hochreiter1997/6a" in said.out
     assert not Path("outputs").exists()
+
+
+def test_a_beginning_of_a_name_cuts_no_number():
+    rows = read_paper("hochreiter1997")
+    assert [row.name for row in selected(rows, ["4-T100", "2c-q50", "3c"])] == [
+        *("2c-q50-p50", "3c-T100-N3", "3c-T100-N1", "4-T100")
+    ]
 
 
 def test_a_table_without_trials_says_that_no_row_is_run(longlag):
