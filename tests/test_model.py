@@ -107,3 +107,22 @@ def test_layers_that_do_not_fit_are_refused():
         SequenceModel([RNNCell(2, 5), RNNCell(4, 4)], 3)
     with pytest.raises(ValueError, match="a layer of 4 units cannot stand on one of 5"):
         SequenceModel([RNNCell(2, 5), RNNCell(5, 4)], 3, residual=True)
+
+
+@pytest.mark.parametrize("readout", ["last", "every"])
+def test_outputs_may_read_the_inputs_of_their_step_too(readout):
+    torch.manual_seed(0)
+    model = SequenceModel(LSTMCell(3, 4), 2, readout, engine="eager", shortcut=True, readout_range=0.5)
+    plain = SequenceModel(model.cells[0], 2, readout, engine="eager")
+    plain.readout = model.readout
+    x, lengths = torch.randn(5, 7, 3), torch.tensor([7, 3, 1, 7, 5])
+    read = x if readout == "every" else x[torch.arange(5), lengths - 1]
+    assert torch.equal(model(x, lengths), plain(x, lengths) + read @ model.shortcut.weight.T)
+    parts = [*model.readout.parameters(), *model.shortcut.parameters()]
+    assert 0.3 < max(part.abs().max() for part in parts) <= 0.5
+
+
+@pytest.mark.parametrize(("option", "value"), [("shortcut", 1), ("readout_range", 0), ("readout_range", "wide")])
+def test_a_wrong_start_or_shortcut_of_the_outputs_is_refused(option, value):
+    with pytest.raises(ValueError, match=f"{option} must be"):
+        SequenceModel(LSTMCell(3, 4), 2, **{option: value})

@@ -45,7 +45,8 @@ class LSTM1997Cell(GatedCell):
     section 5 and its Tables 10 and 11 for connections, biases and weights.
 
     Deviations: none known. As in the experiments of the paper, and unlike in its appendix, the units read the
-    input of the same step. The weights from input to output units of Experiments 2a and 2b belong to the readout.
+    input of the same step. The weights from input to output units of Experiments 2a and 2b are those of
+    ``model.shortcut``.
 
     Args:
         input_size: I.

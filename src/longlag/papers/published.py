@@ -79,7 +79,9 @@ def read_paper(name: str) -> list[PublishedRow]:
 
 
 def selected(rows: Sequence[PublishedRow], wanted: Iterable[str]) -> list[PublishedRow]:
-    """Return the rows whose names are or begin with one of those wanted: ``3a`` takes all rows of Experiment 3a.
+    """Return the rows whose names begin with one of those wanted: ``3a`` takes all rows of Experiment 3a.
+
+    A number is never cut: ``4-T100`` does not take ``4-T1000``.
 
     Raises:
         RequestError: no row has such a name.
@@ -87,7 +89,7 @@ def selected(rows: Sequence[PublishedRow], wanted: Iterable[str]) -> list[Publis
     """
     chosen: set[str] = set()
     for name in wanted:
-        found = [row.name for row in rows if row.name == name] or [r.name for r in rows if r.name.startswith(name)]
+        found = [row.name for row in rows if re.match(re.escape(name) + r"(?!\d)", row.name)]
         if not found or not name:
             known = sorted({row.name.split("-")[0] for row in rows})
             raise RequestError(f"no row {name!r}: rows begin with {', '.join(known)}")

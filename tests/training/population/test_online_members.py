@@ -122,7 +122,7 @@ def test_a_member_that_diverges_or_fails_touches_nobody(plan, tmp_path):
 
     made = [plan(*run, folder=f"member{k}") for k, run in enumerate(runs)]
     drawn = made[1].task.train_sequences
-    made[1].task.train_sequences = lambda first, count: 1 / 0 if first else drawn(first, count)
+    made[1].task.train_sequences = lambda first, count, symbols: 1 / 0 if first else drawn(first, count, symbols)
     ended = population(made)
     assert [status.state for status in ended.values()] == ["failed", "done", "done"]
     assert ended["member1"].reason.startswith("ZeroDivisionError")
