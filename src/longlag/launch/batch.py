@@ -70,10 +70,8 @@ class Batch:
             KeyboardInterrupt: the command has been asked to stop, but what it then imported went on all the same.
 
         """
-        current = session()
-        if current.interrupted:
-            raise KeyboardInterrupt
         number, overrides = self._announce(config)
+        current = session()
         place = f"[{len(current.started) + 1}/{current.jobs}] " if current.jobs > 1 else ""
         try:
             job = current.grid.get(tuple(overrides)) or Job.composed(
@@ -97,6 +95,8 @@ class Batch:
         except RequestError as error:
             self._refuse(number, place, error)
             return None
+        if current.interrupted:
+            raise KeyboardInterrupt
         environment = dict(HydraConfig.get().job.env_set)
         return QueuedJob(number, job, plan.title, place, processes, environment, kind, config.fail_fast)
 
