@@ -217,11 +217,7 @@ class Task(LightningDataModule, ABC):
     def train_sequences(self, first: int, count: int, symbols: bool = False) -> Batch:
         """Return training batches ``first`` to ``first + count − 1`` of one sequence each, as one batch.
 
-        Args:
-            first: the number of the first one.
-            count: how many.
-            symbols: whether the inputs are the numbers of their symbols, [count, L], instead of one-hot vectors.
-
+        With ``symbols``, the inputs are the numbers of the symbols, [count, L], instead of one-hot vectors.
         """
         if self.splits.train_size is None:
             return (self._endless_symbols if symbols else self._endless).take(first, count)
