@@ -55,6 +55,7 @@ def test_a_horizon_is_what_its_runs_tell(longlag):
     assert all(run.status.command.startswith("longlag horizon ") for run in runs("outputs/horizon"))
 
 
+@pytest.mark.slow
 def test_typed_again_nothing_runs_and_all_is_the_same(longlag):
     first = longlag("horizon", *SMALL, "most=8")
     before = JSON.read_bytes(), {run.folder.path: run.status.started for run in runs("outputs/horizon")}
@@ -132,6 +133,7 @@ def test_a_search_whose_run_fails_costs_the_others_nothing(longlag):
     assert [entry["setting"] for entry in entries()] == ["lstm hidden_size=8 fails=-1"]
 
 
+@pytest.mark.slow
 def test_the_half_lives_before_training_are_those_that_runs_record(longlag):
     assert longlag("horizon", *SMALL, "probe=error_flow", "most=4", "budget=128").code == 0
     (entry,) = entries()
@@ -151,6 +153,7 @@ def test_the_settings_of_the_cell_are_in_the_name(longlag):
     ]
 
 
+@pytest.mark.slow
 def test_tuning_tries_a_small_grid_on_other_seeds_where_a_lag_fails(longlag):
     """At lr=1e-3 little is learned in 50 steps."""
     tuned = ("tune=grid", "optimizer.lr=1e-3", "budget=3200", "most=4", "seeds=1", "cell.forget_bias=3")

@@ -28,6 +28,7 @@ def assert_clean(folder, sanitizers, cell, bits=32, threads=2):
     assert said.stdout.endswith(" trainings, 0 wrong\n")
 
 
+@pytest.mark.slow
 def test_it_stays_within_its_arrays(tmp_path):
     assert_clean(tmp_path, MEMORY, "Block1997")
 

@@ -44,6 +44,7 @@ def _figure(rows: Sequence[Row]) -> Figure:
             early = {T: mean(by_lag[T], "early_gradient") for T in lags}
             _line(panels[1], {T: value for T, value in early.items() if value > 0}, trained, number)
     panels[0].set_ylabel("accuracy")
+    panels[0].set_ylim(0, 1.03)  # the whole scale: chance must not look like a change
     if flow:
         panels[1].set_ylabel("early gradient")
         panels[1].set_yscale("log")
