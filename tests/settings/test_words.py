@@ -15,7 +15,10 @@ TWICE = [
     (["check", "cell=lstm", "cell=rnn"], "cell is typed twice, "),
     (["bench", "cell=lstm", "H=16", "H=32"], "H is typed twice, H=16 and H=32: type it once; both are written H=16,32"),
 ]  # fmt: skip
-EXPERIMENTS = "cells, cells_matched, demo, easy/…, forget_bias, forget_bias_grid, hochreiter1997/…, search_forget_bias, truncation, xor_rates"
+EXPERIMENTS = (
+    "cells, cells_matched, demo, easy/…, forget_bias, forget_bias_grid, hochreiter1997/…, search_forget_bias, "
+    "truncation, xor_rates"
+)
 CHOICES = [
     (["train", "experiment=1"], f"experiment=1: a choice is a name; there are: {EXPERIMENTS}"),
     (["train", "experiment=true"], "experiment=true: a choice is a name; there are: "),
