@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import yaml
 from docstring_markdown import markdown
@@ -136,13 +137,13 @@ def _train_help() -> list[str]:
 def _help(module: str) -> list[str]:
     """Return what a command's parser takes; its own layout differs between the versions of Python."""
     caught: list[argparse.ArgumentParser] = []
-    printed, layout = io.StringIO(), argparse.ArgumentParser.print_help
-    argparse.ArgumentParser.print_help = lambda self, file=None: caught.append(self)  # type: ignore[method-assign]
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            importlib.import_module(module).run(["--help"])
-    finally:
-        argparse.ArgumentParser.print_help = layout  # type: ignore[method-assign]
+    printed = io.StringIO()
+    with (
+        mock.patch.object(argparse.ArgumentParser, "print_help", lambda self, file=None: caught.append(self)),
+        contextlib.redirect_stdout(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        importlib.import_module(module).run(["--help"])
     if not caught:
         return ["```", printed.getvalue().rstrip(), "```", ""]
     parser = caught[0]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from longlag.task import (
+    CRITERION_ERRORS,
     RANGE_ENDS,
     SQUARED_ERROR,
     Batch,
@@ -20,8 +21,6 @@ from longlag.task import (
 
 #: Whether the net sees the mark of the very first pair, if the draw marks this pair.
 FIRST_MARKS = ("unseen", "seen")
-#: Which mean of the latest training errors a criterion bounds.
-CRITERION_ERRORS = ("absolute", "squared")
 
 
 class Adding(LogisticTask):
@@ -97,7 +96,7 @@ class Adding(LogisticTask):
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether the latest training sequences are all right and their mean error is below 0.01."""
-        error = "recent/error" if self.criterion_error == "absolute" else "recent/squared_error"
+        error = f"recent/{CRITERION_ERRORS[self.criterion_error]}"
         return values.get("recent/acc") == 1.0 and values[error] < 0.01
 
     def cues(self, batch: Batch) -> Tensor:

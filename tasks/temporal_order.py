@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from longlag.task import (
+    CRITERION_ERRORS,
     RANGE_ENDS,
     SQUARED_ERROR,
     Batch,
@@ -19,8 +20,6 @@ from longlag.task import (
     integers,
     one_hot,
 )
-
-from .adding import CRITERION_ERRORS
 
 ALPHABET = ("E", "B", "a", "b", "c", "d", "X", "Y")
 _E, _B, _a, _X = 0, 1, 2, 6
@@ -105,7 +104,7 @@ class TemporalOrder(LogisticTask):
 
     def solved(self, values: Mapping[str, float]) -> bool:
         """Return whether the latest training sequences are all right and their mean error is below 0.1."""
-        error = "recent/error" if self.criterion_error == "absolute" else "recent/squared_error"
+        error = f"recent/{CRITERION_ERRORS[self.criterion_error]}"
         return values.get("recent/acc") == 1.0 and values[error] < 0.1
 
     def cues(self, batch: Batch) -> Tensor:

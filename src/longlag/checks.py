@@ -4,7 +4,7 @@ The numbers of NumPy are numbers too.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Any
 
@@ -94,7 +94,7 @@ def check_number(
         raise ValueError(f"{name} must be a number{lower}{upper}, got {value!r}")
 
 
-def check_choice(name: str, value: Any, known: Sequence[str]) -> None:
+def check_choice(name: str, value: Any, known: Collection[str]) -> None:
     """Check that a setting is one of its named values.
 
     Raises:

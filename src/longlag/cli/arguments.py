@@ -31,6 +31,16 @@ class CommandParser(argparse.ArgumentParser):
         raise RequestError(f"{message}; {self.prog} --help shows what there is")
 
 
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Add ``--trust``, for a command that makes the task and the model of a run folder."""
+    parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="make the task and the model even of classes that are none of longlag's, torch's, torchmetrics' and"
+        " lightning's: such a class can run any code",
+    )
+
+
 class Parser(CommandParser):
     """A command parser that takes settings like ``longlag train``.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from longlag.api.run import load_run
-from longlag.cli.arguments import CommandParser
+from longlag.cli.arguments import CommandParser, add_trust
 from longlag.errors import RequestError
 from longlag.settings.names import run_title
 from longlag.terminal import print_line, stdout_console
@@ -47,12 +47,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--steps", type=int, help="the most steps of each sequence, from its start (all)")
     parser.add_argument("--json", action="store_true", help="print all figures, those of each sequence too, as JSON")
     parser.add_argument("--png", metavar="FILE", help="save a picture too")
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="make the task and the model even of classes that are none of longlag's, torch's, torchmetrics' and"
-        " lightning's: such a class can run any code",
-    )
+    add_trust(parser)
     options = parser.parse_args(list(arguments))
     for name, least, most in (("sequences", 1, 4096), ("steps", 2, sys.maxsize)):
         value = getattr(options, name)

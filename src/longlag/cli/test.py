@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from longlag.api.run import Run
 from longlag.api.study import load_study
-from longlag.cli.arguments import CommandParser
+from longlag.cli.arguments import CommandParser, add_trust
 from longlag.errors import RequestError
 from longlag.runs.files import write_whole
 from longlag.settings.compose import value_of
@@ -76,12 +76,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--no-flow", action="store_true", help="leave out the error flow, which takes most of the time")
     parser.add_argument("--out", metavar="DIR", help="where to write; default: the study, or here for several of them")
     parser.add_argument("--json", action="store_true", help="print all figures of each run and lag, as JSON")
-    parser.add_argument(
-        "--trust",
-        action="store_true",
-        help="make the task and the model even of classes that are none of longlag's, torch's, torchmetrics' and"
-        " lightning's: such a class can run any code",
-    )
+    add_trust(parser)
     return parser
 
 
@@ -124,7 +119,7 @@ def _factors(text: str) -> list[float]:
 def _rows(
     runs: Sequence[Run], lags: Sequence[int], factors: Sequence[float], options: Namespace
 ) -> list[dict[str, Any]]:
-    """Return the figures of each run at each lag; a run that cannot be tested is said, and left out.
+    """Return the figures of each run at each lag. Warn of each run that cannot be tested, and leave this run out.
 
     Raises:
         RequestError: the only run cannot be tested, or a lag is one that no task takes.

@@ -6,7 +6,7 @@ from longlag.task.base import Task
 from longlag.task.batch import Batch
 from longlag.task.classification import ClassificationTask
 from longlag.task.metrics import Means
-from longlag.task.regression import SQUARED_ERROR, LogisticTask, RegressionTask, StreamTask
+from longlag.task.regression import CRITERION_ERRORS, SQUARED_ERROR, LogisticTask, RegressionTask, StreamTask
 from longlag.task.sampling import (
     RANGE_ENDS,
     distinct,
@@ -19,6 +19,7 @@ from longlag.task.sampling import (
 from longlag.task.splits import Split, Splits, stream
 
 __all__ = [
+    "CRITERION_ERRORS",
     "RANGE_ENDS",
     "SQUARED_ERROR",
     "Batch",

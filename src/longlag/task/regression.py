@@ -11,6 +11,8 @@ from longlag.task.batch import Batch
 
 #: The declaration of :meth:`RegressionTask.squared_error`.
 SQUARED_ERROR = Metric("squared_error", "mean squared error", scale="log", better="lower", shown="page")
+#: How to read "average training error" in a criterion -> the key of this error.
+CRITERION_ERRORS = {"absolute": "error", "squared": SQUARED_ERROR.key}
 
 
 class RegressionTask(Task):
