@@ -15,10 +15,10 @@ from longlag.training.run import train_run
 
 @pytest.fixture(autouse=True)
 def _no_account(monkeypatch, tmp_path):
+    wandb.teardown()  # W&B reads the environment once; first, or the address of its ended service would be put back
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    wandb.teardown()  # W&B reads the environment once
     yield
     wandb.teardown()
 
