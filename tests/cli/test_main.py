@@ -76,7 +76,7 @@ def test_python_m_longlag():
         ("longlag train -m task=", {f"task={path.stem}" for path in (conf_dir() / "task").glob("*.yaml")}),
         ("longlag train trainer.max", {"trainer.max_steps=", "trainer.max_time="}),
         ("longlag train cell.for", {"cell.forget_bias="}),
-        ("longlag train -", {"-m", "--multirun", "--dry-run", "--cfg", "--hydra-help", "-sc"}),
+        ("longlag train -", {"-m", "--multirun", "--dry-run", "--cfg", "-cd", "--config-dir", "--hydra-help"}),
         ("longlag runs outputs/first --", {"-h", "--help", "--json", "--csv"}),
         ("longlag report -", {"-h", "--help", "--out", "--png"}),
         ("longlag runs ", set()),  # the shell completes folders by itself

@@ -120,6 +120,40 @@ def test_help_shows_the_groups_and_an_example(longlag):
         assert text in said.out
 
 
+def test_help_shows_each_key_with_its_value_and_its_comment_within_80_columns(longlag):
+    said = longlag("train", "cell=gru", "--help")
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for line in (
+        "cell=gru                            Gated recurrent unit",
+        "  task.T=60                         sequence length",
+        "model.layers=1                      cells on top of each other",
+        "    task.splits.batch_size=256      over all devices together",
+    ):
+        assert line in lines
+    assert "trainer.max_time=null DD:HH:MM:SS; then a run pauses, and" in " ".join(said.out.split())
+
+
+def test_help_shows_the_comments_of_a_readers_yaml(longlag, tmp_path):
+    (tmp_path / "conf" / "cell").mkdir(parents=True)
+    (tmp_path / "conf" / "cell" / "mine.yaml").write_text(
+        "# A cell of mine\ndefaults:\n  - lstm\n  - _self_\nhidden_size: 7  # as -wide as I like\n"
+        "                # and no wider\nname: 'a # b'\n"
+    )
+    said = longlag("train", "-cd", "conf", "cell=mine", "--help")
+    assert "cell=mine                           A cell of mine" in said.out.splitlines()
+    assert "  cell.hidden_size=7                as -wide as I like and no wider" in said.out.splitlines()
+    assert "  cell.forget_bias=1.0              initial bias of the forget gate" in said.out.splitlines()
+    assert "  cell.name=a # b" in said.out.splitlines()
+
+
+def test_completion_takes_no_word_of_a_comment_for_a_flag(longlag, monkeypatch):
+    monkeypatch.setattr("longlag.cli.train.train_help", lambda *_: "  -m    many\n\nGroups\nseed=0    a -word\n")
+    monkeypatch.setenv("COMP_LINE", "longlag train -")
+    monkeypatch.setenv("COMP_POINT", "15")
+    assert longlag("-sc", "query=bash").out.split() == ["-m"]
+
+
 def test_a_job_that_fails_costs_itself_alone(longlag, tiny, tmp_path):
     (tmp_path / "brittle.py").write_text(
         "from longlag.cells import LSTMCell\n\n\nclass Brittle(LSTMCell):\n    def forward(self, x, state):\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from longlag.cli.arguments import CommandParser
 from longlag.errors import RequestError
+from longlag.settings.comments import about
 from longlag.settings.compose import conf_dirs
 from longlag.terminal import print_line, stdout_console
 
@@ -33,15 +34,5 @@ def print_catalogue(group: str, arguments: Sequence[str]) -> int:
     width = max(map(len, files), default=0)
     console = stdout_console()
     for name in sorted(files):
-        print_line(console, f"{name:{width}}  {_about(files[name])}".rstrip())
+        print_line(console, f"{name:{width}}  {about(files[name])}".rstrip())
     return 0
-
-
-def _about(file: Path) -> str:
-    """Return the comment at the top of a YAML file, as one line."""
-    words = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if not line.startswith("#"):
-            break
-        words.append("" if "@package" in line else line.lstrip("# "))
-    return " ".join(filter(None, words))

@@ -38,4 +38,5 @@ def _flags(command: str) -> list[str]:
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         importlib.import_module(COMMANDS[command][0]).run(["--help"])
-    return sorted(set(re.findall(r"(?:^|[ ,\[(])(--?[a-z][a-z-]*)", text.getvalue(), flags=re.MULTILINE)))
+    usage = text.getvalue().partition("\nGroups")[0]  # below it are comments of YAML files, also a reader's
+    return sorted(set(re.findall(r"(?:^|[ ,\[(])(--?[a-z][a-z-]*)", usage, flags=re.MULTILINE)))

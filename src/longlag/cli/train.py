@@ -18,6 +18,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig
 from rich.console import Console
 
+from longlag.cli.train_help import train_help
 from longlag.errors import RequestError
 from longlag.launch.session import Session, begin, session
 from longlag.runs.provenance import COMMAND
@@ -69,7 +70,11 @@ def launch(typed: Sequence[str], command: str, dry: bool = False) -> int | None:
     try:
         flags, words = divided(typed)
         check_once(words, "-m")
-        check_choices(words, conf_dirs(_config_dir(flags)), "-m")
+        config_dir = _config_dir(flags)
+        check_choices(words, conf_dirs(config_dir), "-m")
+        if not {"-h", "--help"}.isdisjoint(flags):
+            print(train_help(words, config_dir), end="")
+            return 0
         with (
             env_override({COMMAND: command}),
             _as_hydra_sees_it([*flags, *words]),

@@ -44,10 +44,29 @@ def settings_of(overrides: Sequence[str], config_dir: str | None = None) -> dict
         RequestError: something in them is wrong.
 
     """
-    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
     with _hydra(overrides, config_dir):
-        composed = hydra.compose("train", overrides=[*search, *overrides], return_hydra_config=True)
+        composed = _composed(overrides, config_dir)
     return resolved_settings(without_hydra(composed), composed.hydra.runtime.choices, overrides)
+
+
+def composed_of(overrides: Sequence[str], config_dir: str | None = None) -> DictConfig:
+    """Return what Hydra composes of these overrides, or of the first job of their grid, with Hydra's own node.
+
+    Args:
+        overrides: what a person types.
+        config_dir: a folder with more YAML files.
+
+    Raises:
+        RequestError: something in them is wrong.
+
+    """
+    with _hydra(overrides, config_dir):
+        return _composed(grid(overrides)[0], config_dir)
+
+
+def _composed(overrides: Sequence[str], config_dir: str | None) -> DictConfig:
+    search = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
+    return hydra.compose("train", overrides=[*search, *overrides], return_hydra_config=True)
 
 
 def all_settings_of(overrides: Sequence[str], config_dir: str | None = None) -> list[dict[str, Any]]:
