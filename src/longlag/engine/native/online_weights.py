@@ -51,9 +51,8 @@ def shape_of(cell: Any, readout: nn.Linear, shortcut: nn.Linear | None = None) -
         of_readout[readout.weight.numel() :] = 0
     last = sum(parameter.numel() for parameter in parameters)
     beyond = sum(parameter.numel() for parameter in of_shortcut)
-    numbers = torch.cat(
-        [numbers, of_readout, torch.arange(last - beyond, last) + 1]
-    )  # [W]: which parameter stands there, 0 for none
+    by_input = (torch.arange(last - beyond, last) + 1).view(-1, cell.input_size).T.flatten()
+    numbers = torch.cat([numbers, of_readout, by_input])  # [W]: which parameter stands there, 0 for none
     places = torch.empty(last, dtype=torch.int64)
     there = numbers.nonzero().squeeze(1)
     places[numbers[there] - 1] = there

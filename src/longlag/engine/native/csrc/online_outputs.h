@@ -54,26 +54,40 @@ class Outputs {
 
  private:
   void add_inputs(const Vec* weights, const Vec* x) {
-    all_dots(weights + n_.shortcut, n_.O, n_.I, x, n_.I, error_.vectors());
-    for (Int o = 0; o < n_.O; o++) net_.vectors()[o] += error_.vectors()[o];
+    add_transposed(weights + n_.shortcut, n_.I, n_.O, x, n_.O, net_.vectors());
   }
 
+  // The weights of one symbol lie together, and lanes that have the same symbol are taken together.
   void add_symbols(const Vec* weights, const int32_t* symbols) {
-    for (Int o = 0; o < n_.O; o++) {
-      const Real* row = reinterpret_cast<const Real*>(weights + n_.shortcut + o * n_.I);
-      Vec column;
-      for (int lane = 0; lane < LANES; lane++) column[lane] = row[Int(symbols[lane]) * LANES + lane];
-      net_.vectors()[o] += column;
-    }
+    for_each_symbol(~Mask{}, symbols, [&](Int symbol, Mask lanes) {
+      const Vec *of_symbol = weights + n_.shortcut + symbol * n_.O;
+      Vec* net = net_.vectors();
+      for (Int o = 0; o < n_.O; o++) net[o] = chosen(lanes, net[o] + of_symbol[o], net[o]);
+    });
   }
 
   void learn_shortcut(Mask counted, const Vec* x, const int32_t* symbols, Vec* gradient) {
-    for (Int o = 0; o < n_.O; o++) {
-      const Vec e = error_.vectors()[o];
-      Vec* row = gradient + n_.shortcut + o * n_.I;
-      for (Int k = 0; !n_.symbols && k < n_.I; k++) row[k] = chosen(counted, row[k] + e * x[k], row[k]);
-      for (int lane = 0; n_.symbols && lane < LANES; lane++)
-        if (counted[lane]) reinterpret_cast<Real*>(row + symbols[lane])[lane] += e[lane];
+    const Vec* error = error_.vectors();
+    const auto learn = [&](Int k, Mask lanes, Vec input) {
+      Vec* of_input = gradient + n_.shortcut + k * n_.O;
+      for (Int o = 0; o < n_.O; o++) of_input[o] = chosen(lanes, of_input[o] + error[o] * input, of_input[o]);
+    };
+    if (n_.symbols) for_each_symbol(counted, symbols, [&](Int symbol, Mask lanes) { learn(symbol, lanes, all(1)); });
+    else
+      for (Int k = 0; k < n_.I; k++) learn(k, counted, x[k]);
+  }
+
+  // Call `act` with each symbol and the lanes that have it, of those that are meant.
+  template <class Act>
+  void for_each_symbol(Mask meant, const int32_t* symbols, Act act) const {
+    Mask left = meant;
+    WholeVec of_lane;
+    for (int lane = 0; lane < LANES; lane++) of_lane[lane] = symbols[lane];
+    for (int lane = 0; lane < LANES; lane++) {
+      if (!left[lane]) continue;
+      const Mask same = left & (of_lane == Whole(symbols[lane]));
+      act(symbols[lane], same);
+      left &= ~same;
     }
   }
 

@@ -83,7 +83,7 @@ struct Group {
 
 // A row of weights gives a pre-activation; the cells of a block share the rows of their gates. The columns are those of
 // h, if any row reads it, of the gates that are read, of 1, and of x. After the rows come the peepholes [H, P], and the
-// weights [O, H] and biases [O] of the readout, and the weights [O, I] of the shortcut, if there is one.
+// weights [O, H] and biases [O] of the readout, and the weights [I, O] of the shortcut, if there is one.
 struct Shape {
   Int I, H, O, Y, of_h, one, x, C, width;  // width: the columns that are vectors; symbols are not
   Int N = 0, peepholes, readout, readout_bias, shortcut, W;
