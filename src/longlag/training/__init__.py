@@ -2,8 +2,17 @@
 
 from longlag.training.callbacks.early_gradient import EarlyGradient
 from longlag.training.callbacks.error_flow import ErrorFlow
-from longlag.training.loggers.choices import CsvLoggers, NoLoggers, WandbLoggers
+from longlag.training.loggers.choices import CsvLoggers, NoLoggers, TensorBoardLoggers, WandbLoggers
 from longlag.training.module import SequenceModule
 from longlag.training.online import Online
 
-__all__ = ["CsvLoggers", "EarlyGradient", "ErrorFlow", "NoLoggers", "Online", "SequenceModule", "WandbLoggers"]
+__all__ = [
+    "CsvLoggers",
+    "EarlyGradient",
+    "ErrorFlow",
+    "NoLoggers",
+    "Online",
+    "SequenceModule",
+    "TensorBoardLoggers",
+    "WandbLoggers",
+]

@@ -161,13 +161,13 @@ class Run:
         return None if self.module is None else self.module.model.engines[0].used
 
     def _close(self, state: State, summary: dict[str, Any], log: logging.Logger) -> None:
-        """Close the recorders, whatever has happened: W&B is a mirror, whose trouble is logged and costs no run."""
+        """Close the recorders, whatever has happened: the trouble of a mirror like W&B is logged and costs no run."""
         for recorder in (logger for logger in self.loggers if isinstance(logger, Recorder)):
             try:
                 recorder.write_summary(summary)
                 recorder.close(exit_code=0 if state in FINISHED else 1)
             except Exception:
-                log.exception("W&B could not be closed")
+                log.exception("%s could not be closed", type(recorder).__name__)
 
 
 def train_run(plan: RunPlan, request: StopRequest | None = None) -> Status:

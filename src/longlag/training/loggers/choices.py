@@ -1,5 +1,6 @@
 """The choices of loggers: one class for each YAML in ``conf/logger/``."""
 
+import importlib.util
 import logging
 import re
 
@@ -58,3 +59,22 @@ class WandbLoggers:
         from longlag.training.loggers.wandb_mirror import WandbMirror  # the import of W&B takes half a second
 
         return [MetricsLogger(info), WandbMirror(info, self.mode, self.project, self.entity)]
+
+
+class TensorBoardLoggers:
+    """The run folder, and TensorBoard's event files in it.
+
+    Raises:
+        ValueError: TensorBoard is not installed.
+
+    """
+
+    def __init__(self) -> None:
+        if importlib.util.find_spec("tensorboard") is None:
+            raise ValueError("TensorBoard is not installed: pip install 'longlag[tensorboard]'")
+
+    def __call__(self, info: RunInfo) -> list[Logger]:
+        """Return the logger of the run folder, and that of TensorBoard."""
+        from longlag.training.loggers.tensorboard_mirror import TensorBoardMirror  # imports TensorBoard
+
+        return [MetricsLogger(info), TensorBoardMirror(info)]
