@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from longlag.training.loggers import wandb_pictures
 from longlag.training.loggers.wandb_pictures import draw_curves, draw_map
 
 
@@ -61,3 +62,26 @@ def test_a_cell_with_a_cell_state_is_drawn_by_that(tmp_path):
     flows[0] |= {name.replace("dh", "dc"): values for name, values in lags(-1.0, -2.0).items()}
     assert "‖dL/dc_t‖" in draw_map(flows, tmp_path / "map.png")
     assert "‖dL/dc_t‖" in draw_curves(flows, tmp_path / "curves.png")
+
+
+def test_a_picture_shows_nothing_of_the_run_before(tmp_path):
+    runs = [
+        {0: lags(0.0, -10.0), 100: lags(0.0, -5.0)},
+        {step: lags(*(-0.1 * k for k in range(50))) for step in range(0, 2000, 20)},
+        {0: lags(-1.0)},
+        {0: lags(-math.inf, -math.inf)},
+    ]
+
+    def drawn(flows):
+        for draw in (draw_map, draw_curves):
+            draw(flows, tmp_path / f"{draw.__name__}.png")
+        return [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+
+    alone = []
+    for flows in runs:
+        for figure in (wandb_pictures._map, wandb_pictures._curves):
+            figure.cache_clear()
+        alone.append(drawn(flows))
+    assert len({tuple(pictures) for pictures in alone}) == len(runs)
+    for number in (0, 3, 2, 3, 1, 0, 2, 1):
+        assert drawn(runs[number]) == alone[number]

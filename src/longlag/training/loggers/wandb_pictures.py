@@ -1,11 +1,17 @@
-"""Two pictures of the error flow for W&B: a map over training steps and lags, and curves along the lag."""
+"""Two pictures of the error flow for W&B: a map over training steps and lags, and curves along the lag.
 
+A grid draws thousands, and most of the time of a picture goes into axes, ticks and the layout of text. So each kind has
+one figure for the whole process, and a picture changes the data in it.
+"""
+
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 
 from longlag.runs.error_flow_csv import QUANTITIES, Lags
@@ -27,14 +33,16 @@ def draw_map(flows: Mapping[int, Lags], path: Path) -> str:
     values = np.full((max(len(lags[of]) for lags in flows.values()), len(steps)), np.nan)  # [lags, steps]
     for column, lags in enumerate(flows.values()):
         values[: len(lags[of]), column] = lags[of]
-    figure, axes = _figure(right=0.89)
+    figure, axes, bar = _map()
+    for earlier in list(axes.collections):
+        earlier.remove()
     colours = colormaps["viridis"].with_extremes(bad="0.8")
-    shown = np.ma.masked_invalid(values)
-    mesh = axes.pcolormesh(_edges(steps), np.arange(len(values) + 1) - 0.5, shown, cmap=colours)
-    figure.colorbar(mesh, ax=axes, label=label, fraction=0.05, pad=0.02)
-    axes.set_xlabel("training step (optimizer steps)")
-    axes.set_ylabel("lag (steps back)")
-    figure.savefig(path)
+    edges, lags_at = _edges(steps), np.arange(len(values) + 1) - 0.5
+    mesh = axes.pcolormesh(edges, lags_at, np.ma.masked_invalid(values), cmap=colours)
+    axes.set(xlim=(edges[0], edges[-1]), ylim=(lags_at[0], lags_at[-1]))
+    bar.update_normal(mesh)
+    bar.set_label(label)
+    _save(figure, path)
     return f"{label}, mean over the probe batch; grey where it is exactly 0"
 
 
@@ -50,7 +58,10 @@ def draw_curves(flows: Mapping[int, Lags], path: Path) -> str:
     label = f"log₁₀ {QUANTITIES[of]}"
     steps = list(flows)
     picked = [steps[k] for k in sorted({round(k) for k in np.linspace(0, len(steps) - 1, min(_CURVES, len(steps)))})]
-    figure, axes = _figure()
+    figure, axes = _curves()
+    for earlier in [*axes.lines, *axes.collections]:
+        earlier.remove()
+    axes.set(xlim=(0, 1), ylim=(0, 1))  # where nothing is finite, autoscale leaves these
     for number, step in enumerate(picked):
         lags = flows[step]
         colour = colormaps["viridis"](0.9 * number / max(1, len(picked) - 1))
@@ -60,10 +71,11 @@ def draw_curves(flows: Mapping[int, Lags], path: Path) -> str:
             axes.fill_between(
                 x, _finite(lags[f"{of}_10"]), _finite(lags[f"{of}_90"]), color=colour, alpha=0.2, linewidth=0
             )
-    axes.set_xlabel("lag (steps back)")
     axes.set_ylabel(label)
     axes.legend(frameon=False)
-    figure.savefig(path)
+    axes.relim()
+    axes.autoscale()
+    _save(figure, path)
     return f"{label}, mean over the probe batch, with the 10 % to 90 % band of the first and the last measurement"
 
 
@@ -72,11 +84,30 @@ def _carried(flows: Mapping[int, Lags]) -> str:
     return "dc" if "dc" in next(iter(flows.values())) else "dh"
 
 
-def _figure(right: float = 0.98) -> tuple[Figure, Axes]:
+@functools.cache
+def _map() -> tuple[Figure, Axes, Colorbar]:
+    figure, axes = _figure(right=0.89)
+    axes.set(xlabel="training step (optimizer steps)", ylabel="lag (steps back)")
+    empty = axes.pcolormesh(np.zeros((1, 1)))
+    return figure, axes, figure.colorbar(empty, ax=axes, fraction=0.05, pad=0.02)
+
+
+@functools.cache
+def _curves() -> tuple[Figure, Axes]:
+    figure, axes = _figure(right=0.98)
+    axes.set_xlabel("lag (steps back)")
+    return figure, axes
+
+
+def _figure(right: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 3.8), dpi=100)
     axes: Axes = figure.subplots()
     figure.subplots_adjust(left=0.12, right=right, bottom=0.13, top=0.97)  # a computed layout takes as long as the rest
     return figure, axes
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, pil_kwargs={"compress_level": 1})  # smaller files take longer than the rest of the picture
 
 
 def _edges(centres: np.ndarray) -> np.ndarray:
