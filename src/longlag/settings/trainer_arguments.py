@@ -19,7 +19,7 @@ _COUNTS_STEPS = "a run counts steps, trainer.max_steps=…"
 _NO_LIMIT = "task.splits.{}_size=N says how many sequences there are"
 #: The arguments that a run sets itself, or that would change nothing in it or break it: argument -> what to use.
 REFUSED = {
-    "logger": "logger=csv, wandb or none chooses the loggers",
+    "logger": "logger=csv, wandb, tensorboard or none chooses the loggers",
     "callbacks": "+callbacks.NAME._target_=CLASS adds a callback",
     "default_root_dir": "output_dir=… and study=… choose the folder",
     "max_epochs": _COUNTS_STEPS,

@@ -33,7 +33,7 @@ def folders(tmp_path):
     return sorted(path.parent for path in tmp_path.glob("outputs/*/*/config.yaml"))
 
 
-@pytest.mark.parametrize("population", [1, 3])
+@pytest.mark.parametrize("population", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_event_files_hold_the_figures_of_each_run(longlag, tiny, tmp_path, population):
     arguments = [*tiny, "logger=tensorboard", f"population={population}", "seed=0,1,2"]
     assert longlag("train", "-m", *arguments).code == 0
@@ -70,6 +70,7 @@ def test_a_run_that_goes_on_has_each_step_once(longlag, tiny, tmp_path):
     assert seen == rows(folder)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_hides_what_a_killed_process_wrote_after_the_checkpoint(tmp_path):
     folder = RunFolder(tmp_path)
     for resume_at, figures in ((None, {2: 0.25, 4: 0.5, 6: 0.75}), (4, {6: 0.125})):
