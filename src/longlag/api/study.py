@@ -8,8 +8,9 @@ from typing import Any, Literal, overload
 from longlag.api.run import Run
 from longlag.errors import RequestError
 from longlag.report.curves import RunCurves, read_curves
-from longlag.report.records import FACTS, fact, flat_row, flattened, varied_keys
+from longlag.report.records import FACTS, fact, flat_row, varied_keys
 from longlag.runs import DamagedRunError, RunRecord, has_run, read_study, whole_run
+from longlag.runs.schema import flattened
 
 Rows = list[dict[str, Any]]
 As = Literal["pandas", "records"]

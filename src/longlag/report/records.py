@@ -7,6 +7,7 @@ from typing import Any
 
 from longlag.runs import RunRecord
 from longlag.runs.claim import holder_of
+from longlag.runs.schema import flattened
 
 #: The settings that identify a run in every study, without the seed.
 FACTS = ("cell", "task", "T", "forget_bias")
@@ -81,14 +82,6 @@ def varied_keys(runs: Sequence[RunRecord]) -> list[str]:
         return len({value for _, value in values}) > 1 and (shared or len(values) > len(with_setting))
 
     return [key for key in keys if key not in _SHOWN and not key.startswith(("run.", "logger.")) and varies(key)]
-
-
-def flattened(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings as one mapping with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def state_of(run: RunRecord) -> str:

@@ -8,9 +8,10 @@ from rich.console import Console
 
 from longlag.metric import Metric
 from longlag.report.columns import ALWAYS, TERMINAL, columns_of, declared_metrics
-from longlag.report.records import counts, fact, figure, flattened, mixed_engines, state_of, varied_keys
+from longlag.report.records import counts, fact, figure, mixed_engines, state_of, varied_keys
 from longlag.report.statistics.rates import censored_median
 from longlag.runs import RunRecord, in_words
+from longlag.runs.schema import flattened
 from longlag.terminal import print_table
 
 Column = tuple[str, Callable[[RunRecord], str]]  # a heading, and the function that reads the entry from a run

@@ -120,6 +120,14 @@ def read_config(path: Path) -> dict[str, Any]:
     return values
 
 
+def flattened(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings as one mapping with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
 def to_yaml(values: Mapping[str, Any]) -> str:
     """Return plain values as YAML that :func:`read_yaml` reads."""
     text: str = yaml.dump(dict(values), Dumper=_Plain, sort_keys=False)

@@ -8,8 +8,9 @@ from longlag.metric import Metric, Metrics
 from longlag.report.columns import PAGE, columns_of, declared_metrics
 from longlag.report.page.pack import packed_metrics
 from longlag.report.page.read import PageRun
-from longlag.report.records import FACTS, counts, flattened, mixed_engines, state_of, varied_keys
+from longlag.report.records import FACTS, counts, mixed_engines, state_of, varied_keys
 from longlag.runs import RunRecord
+from longlag.runs.schema import flattened
 
 #: The most bytes of the page for all curves; a packed value takes 16/3 bytes.
 METRICS_BYTES, FLOW_BYTES = 2_000_000, 4_500_000

@@ -1,12 +1,13 @@
 """TensorBoard's event files in a run folder."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_utilities.core.rank_zero import rank_zero_only
 
+from longlag.runs.schema import flattened
 from longlag.training.loggers.recorder import Recorder
 from longlag.training.loggers.run_info import RunInfo
 
@@ -52,19 +53,13 @@ class TensorBoardMirror(Recorder, TensorBoardLogger):
             for name, value in summary.items()
             if isinstance(value, int | float) and math.isfinite(value)
         }
-        TensorBoardLogger.log_hyperparams(self, dict(_flat(self.info.config)), figures, int(summary.get("steps") or 0))
+        settings = {  # TensorBoard takes numbers, truth values and text
+            key: value if isinstance(value, bool | int | float | str) else str(value)
+            for key, value in flattened(self.info.config).items()
+        }
+        TensorBoardLogger.log_hyperparams(self, settings, figures, int(summary.get("steps") or 0))
 
     @rank_zero_only
     def close(self, exit_code: int) -> None:
         """Close the event file."""
         self.experiment.close()
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the settings by their dotted keys; TensorBoard takes numbers, truth values and text."""
-    for key, value in settings.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}.")
-        else:
-            yield name, value if isinstance(value, bool | int | float | str) else str(value)
