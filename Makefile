@@ -82,7 +82,7 @@ cells: setup  ## the tables of docs/results.md: which cells learn delayed XOR? f
 
 forget-bias-grid: setup  ## the pictures of docs/results.md: T × forget bias, five seeds each, on a page; half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/longlag train -m experiment=forget_bias_grid logger=csv
-	@$(BIN)/longlag report outputs/forget_bias_grid --png docs/pictures/forget_bias_grid
+	@$(BIN)/longlag report outputs/forget_bias_grid --caption --png docs/pictures/forget_bias_grid
 
 horizons: setup  ## the memory horizon of every cell on ten tasks, at two budgets; two tasks at once; hours
 	@for budget in $(BUDGETS); do \

@@ -78,7 +78,7 @@ def test_python_m_longlag():
         ("longlag train cell.for", {"cell.forget_bias="}),
         ("longlag train -", {"-m", "--multirun", "--dry-run", "--cfg", "-cd", "--config-dir", "--hydra-help"}),
         ("longlag runs outputs/first --", {"-h", "--help", "--json", "--csv"}),
-        ("longlag report -", {"-h", "--help", "--out", "--png"}),
+        ("longlag report -", {"-h", "--help", "--out", "--only", "--pdf", "--svg", "--png", "--width", "--caption"}),
         ("longlag runs ", set()),  # the shell completes folders by itself
         ("longlag nothing -", set()),
     ],

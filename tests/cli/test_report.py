@@ -47,9 +47,36 @@ def test_figures_for_a_paper_come_on_top(longlag, tmp_path, study):
     assert said.code == 0
     page, *figures = said.out.splitlines()
     assert page == "outputs/first/report.html"
+    *figures, captions = figures
+    assert captions == "figures/captions.md"
     assert figures
     for figure in figures:
         assert (tmp_path / figure).read_bytes().startswith(b"\x89PNG")
+
+
+def test_figures_come_in_each_format_that_is_asked_for(longlag, tmp_path, study):
+    said = longlag("report", "outputs/first", "--pdf", "print", "--svg", "print", "--png", "slides", "--width", "85")
+    names = said.out.splitlines()[1:]
+    assert (said.code, said.err, len(names), names.count("print/captions.md")) == (0, "", len(set(names)), 1)
+    for kind, folder, begins in (("pdf", "print", b"%PDF"), ("svg", "print", b"<?xml"), ("png", "slides", b"\x89PNG")):
+        (figure,) = (tmp_path / name for name in names if name == f"{folder}/solve_rate.{kind}")
+        assert figure.read_bytes().startswith(begins)
+    longlag("report", "outputs/first", "--png", "within", "--caption")
+    assert not (tmp_path / "within" / "captions.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["cell.forget_bias=3"], [("3", 0), ("3", 1)]),
+        (["forget_bias=3.0", "seed=1"], [("3", 1)]),
+        (["forget_bias=0,3", "seed=0"], [("0", 0), ("3", 0)]),
+    ],
+)
+def test_the_runs_can_be_chosen(longlag, tmp_path, study, words, left):
+    assert longlag("report", "outputs/first", "--only", *words).code == 0
+    runs = data_of(tmp_path / "outputs" / "first" / "report.html")["runs"]
+    assert sorted((run["name"].split("-b")[1][0], int(run["name"].split("-seed")[1][0])) for run in runs) == left
 
 
 def test_what_is_damaged_costs_a_line_each_and_no_page(longlag, tmp_path, study):
@@ -88,6 +115,13 @@ def test_what_is_damaged_costs_a_line_each_and_no_page(longlag, tmp_path, study)
         (["outputs"], "outputs holds studies, and no run of its own; outputs/* names them all"),
         (["outputs/first", "--out", "nowhere/page.html"], "--out: nowhere is no folder"),
         (["outputs/first", "--out", "outputs"], "--out: outputs is a folder; a file is wanted, such as outputs/report"),
+        (["outputs/first", "--only", "cell"], "--only: 'cell' is not KEY=VALUE or KEY=VALUE,VALUE, such as cell=lstm"),
+        (["outputs/first", "--only", "cel=lstm"], "--only: no run has 'cel'; cell, task, T, state and the settings"),
+        (["outputs/first", "--only", "seed=7"], "--only: no run with seed=7; there is seed=0,1"),
+        (["outputs/first", "--pdf", "print", "--width", "8.5"], "--width: 8.5 mm; from 50 to 1000 mm is wanted"),
+        (["outputs/first", "--pdf", "print", "--width", "nan"], "--width: nan mm; from 50 to 1000 mm is wanted"),
+        (["outputs/first", "--width", "85"], "--width and --caption are of the figures: name a folder with --pdf"),
+        (["outputs/first", "--pdf", "a_file"], "--pdf: a_file is a file; a folder is wanted"),
         (["outputs/first", "--png", "a_file"], "--png: a_file is a file; a folder is wanted"),
         ([], "the following arguments are required: FOLDER; longlag report --help shows what there is"),
     ],

@@ -1,14 +1,24 @@
 """``longlag report``: a page that compares runs, from their folders."""
 
+import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from longlag.api.study import load_study
 from longlag.cli.arguments import CommandParser
 from longlag.errors import RequestError
+from longlag.report.only import only
 from longlag.runs import RunRecord
 from longlag.runs.files import write_whole
 from longlag.terminal import print_warning
+
+#: The formats of the figures, and what is said of them.
+_KINDS = {
+    "pdf": "as PDF with its fonts",
+    "svg": "as SVG",
+    "png": "as PNG with 300 dots an inch",
+}
+_NARROWEST, _WIDEST = 50, 1000  # mm
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -18,23 +28,10 @@ def run(arguments: Sequence[str]) -> int:
         RequestError: the request was wrong, there is no run, or the page cannot be written.
 
     """
-    parser = CommandParser(
-        "report",
-        "Write one HTML file that compares runs: a table to sort and filter, curves with bands over seeds, the error"
-        " flow of chosen runs, solve rates, parallel coordinates, differences in the settings. The file needs no"
-        " network and opens with a double click. Unfinished and failed runs are shown with their state.",
-        ["longlag report outputs/first", "longlag report outputs/first outputs/second --out both.html"],
-    )
-    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a study, such as outputs/first, or a single run")
-    parser.add_argument(
-        "--out", metavar="FILE", help="the page; default: FOLDER/report.html, or ./report.html for several folders"
-    )
-    parser.add_argument("--png", metavar="DIR", help="also save the figures for a paper in this folder")
-    options = parser.parse_args(list(arguments))
+    options = _parser().parse_args(list(arguments))
+    _check_figures(options)
     page = _place(options.out, options.folders)
-    if options.png is not None and Path(options.png).exists() and not Path(options.png).is_dir():
-        raise RequestError(f"--png: {options.png} is a file; a folder is wanted")
-    records = load_study(options.folders, print_warning).records
+    records = only(load_study(options.folders, print_warning).records, options.only)
 
     from longlag.report.page import build_page
 
@@ -52,9 +49,66 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         raise RequestError(f"cannot write {page}: {error.strerror}") from error
     print(page)
-    if options.png is not None:
-        _save_figures(records, Path(options.png), warn_once)
+    _save_figures(records, options, warn_once)
     return 0
+
+
+def _parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = CommandParser(
+        "report",
+        "Write one HTML file that compares runs: a table to sort and filter, curves with bands over seeds, the error"
+        " flow of chosen runs, solve rates, parallel coordinates, differences in the settings. The file needs no"
+        " network and opens with a double click. Unfinished and failed runs are shown with their state.",
+        [
+            "longlag report outputs/first",
+            "longlag report outputs/first outputs/second --out both.html",
+            "longlag report outputs/first --only cell=lstm T=20,60 --pdf figures --width 85",
+        ],
+    )
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="a study, such as outputs/first, or a single run")
+    parser.add_argument(
+        "--out", metavar="FILE", help="the page; default: FOLDER/report.html, or ./report.html for several folders"
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the runs, those with these values, such as cell=lstm,rnn T=60 optimizer.lr=0.01 state=solved",
+    )
+    for kind, what in _KINDS.items():
+        parser.add_argument(
+            f"--{kind}", metavar="DIR", help=f"also save the figures for a paper in this folder, {what}"
+        )
+    parser.add_argument(
+        "--width",
+        metavar="MM",
+        type=float,
+        help="of the figures, in mm; default: 140, and more where there are many panels",
+    )
+    parser.add_argument(
+        "--caption", action="store_true", help="write the small print into the figures too, not only into captions.md"
+    )
+    return parser
+
+
+def _check_figures(options: argparse.Namespace) -> None:
+    """Check the options of the figures.
+
+    Raises:
+        RequestError: a folder is a file, the width is none, or an option has no figures to act on.
+
+    """
+    folders = {kind: folder for kind in _KINDS if (folder := getattr(options, kind)) is not None}
+    for kind, folder in folders.items():
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise RequestError(f"--{kind}: {folder} is a file; a folder is wanted")
+    if options.width is not None and not _NARROWEST <= options.width <= _WIDEST:
+        raise RequestError(f"--width: {options.width:g} mm; from {_NARROWEST} to {_WIDEST} mm is wanted")
+    if not folders and (options.width is not None or options.caption):
+        raise RequestError("--width and --caption are of the figures: name a folder with --pdf, --svg or --png")
 
 
 def _place(out: str | None, folders: Sequence[str]) -> Path:
@@ -75,13 +129,21 @@ def _place(out: str | None, folders: Sequence[str]) -> Path:
     return page
 
 
-def _save_figures(records: Sequence[RunRecord], folder: Path, warn: Callable[[str], None]) -> None:
+def _save_figures(records: Sequence[RunRecord], options: argparse.Namespace, warn: Callable[[str], None]) -> None:
+    """Save the figures in each format that is asked for, and print their paths, each once."""
+    folders = {kind: Path(folder) for kind in _KINDS if (folder := getattr(options, kind)) is not None}
+    if not folders:
+        return
     from longlag.report.curves import read_curves
-    from longlag.report.figures import save_figures
+    from longlag.report.figures import Layout, save_figures
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in save_figures(read_curves(records, warn), folder):
-            print(path)
-    except OSError as error:
-        raise RequestError(f"--png: cannot write to {folder}: {error.strerror}") from error
+    curves, layout = read_curves(records, warn), Layout(options.width, options.caption)
+    printed: set[Path] = set()
+    for kind, folder in folders.items():
+        try:
+            for path in save_figures(curves, folder, kind, layout):
+                if path not in printed:
+                    print(path)
+                printed.add(path)
+        except OSError as error:
+            raise RequestError(f"--{kind}: cannot write to {folder}: {error.strerror}") from error

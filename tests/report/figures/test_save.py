@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from studies import make_study
 
 from longlag.metric import Metric
 from longlag.report.curves import read_curves
-from longlag.report.figures import save_figures
+from longlag.report.figures import Layout, save_figures
 from longlag.runs import RunFolder, read_study
 
 
@@ -46,6 +47,30 @@ def test_figures_that_are_there_are_replaced(study, tmp_path):
     (tmp_path / "solve_rate.png").write_text("old")
     save_figures(study, tmp_path)
     assert (tmp_path / "solve_rate.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["pdf", "svg"])
+def test_a_figure_for_print_has_the_width_asked_for_and_its_letters_with_it(study, tmp_path, kind):
+    drawn = save_figures(study, tmp_path, kind, Layout(85.0, caption=False))
+    assert [path.name for path in drawn] == [name.replace("png", kind) for name in NAMES] + ["captions.md"]
+    wide = {"pdf": rb"/MediaBox \[ 0 0 ([\d.]+) ", "svg": rb'<svg [^>]*width="([\d.]+)pt"'}[kind]
+    for path in drawn[:-1]:
+        written = path.read_bytes()
+        assert float(re.search(wide, written)[1]) == pytest.approx(85 / 25.4 * 72, abs=0.01)
+        assert (b"/FontFile2" in written and b"/Type3" not in written) if kind == "pdf" else b"<text" not in written
+    again = save_figures(study, tmp_path / "again", kind, Layout(85.0, caption=False))
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn], "no time, no chance"
+
+
+def test_the_small_print_stands_in_the_figure_or_beside_it(study, tmp_path):
+    within = save_figures(study, tmp_path / "within")
+    beside = save_figures(study, tmp_path / "beside", layout=Layout(caption=False))
+    assert [path.name for path in beside] == [*NAMES, "captions.md"]
+    assert within[0].read_bytes() != beside[0].read_bytes()
+    paragraphs = beside[-1].read_text().split("\n\n")
+    assert [text.split("**")[1] for text in paragraphs] == [name.removesuffix(".png") for name in NAMES]
+    assert "the 95 % interval of the rate (Wilson)" in paragraphs[0]
 
 
 def test_without_error_flow_its_figures_are_left_out(study, tmp_path):

@@ -1,7 +1,18 @@
 import matplotlib.image
 import pytest
 
-from longlag.report.figures.style import COLOURS, look, new_figure, powers_of_ten, remark, save
+from longlag.report.figures.style import (
+    COLOURS,
+    Layout,
+    caption_of,
+    laid_out,
+    legend,
+    look,
+    new_figure,
+    powers_of_ten,
+    remark,
+    save,
+)
 
 
 def test_lines_differ_in_colour_and_dash_for_a_long_while():
@@ -30,6 +41,23 @@ def test_small_print_of_any_length_stays_on_the_figure(width):
     box = text.get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
     assert box.height > 30
+
+
+def test_a_layout_holds_for_the_figures_of_its_context():
+    with laid_out(Layout(50.8, caption=False)):
+        figure = new_figure(2.0, 9.0)
+        remark(figure, r"the price is 3 \$")
+    assert figure.get_figwidth() == pytest.approx(2.0)
+    assert (figure.texts, caption_of(figure)) == ([], "the price is 3 $")
+    assert new_figure(2.0, 9.0).get_figwidth() == 9.0
+
+
+@pytest.mark.parametrize(("width", "below"), [(5.5, False), (3.3, True)])
+def test_the_legend_of_a_narrow_figure_stands_below_it(width, below):
+    figure = new_figure(2.0, width)
+    figure.subplots()
+    legend(figure, "steps", ["0", "3"], "forget bias")
+    assert bool(figure.get_figheight() > 2.0) is below
 
 
 def test_a_figure_has_300_dots_an_inch_and_nothing_is_left_beside_it(tmp_path):

@@ -14,7 +14,7 @@ from longlag.report.curves import RunCurves
 from longlag.report.figures.groups import Group, distinct, joined, left_out, names_of, shown
 from longlag.report.figures.panels import OF_ZERO, Array, Panels, drawable
 from longlag.report.figures.places import Places
-from longlag.report.figures.style import MAP, PALE, WIDTH, broken, new_figure, remark
+from longlag.report.figures.style import MAP, PALE, WIDTH, broken, new_figure, page_width, remark
 
 LAG = "lag (steps back from the last target)"
 _LAYER = 1  # reads the inputs
@@ -110,7 +110,7 @@ def _map_axes(groups: Sequence[Group], names: Sequence[str]) -> tuple[Figure, li
     if len({group.T for group in groups}) == 1:  # side by side
         across = min(len(groups), _SIDE_BY_SIDE)
         at = [divmod(k, across) for k in range(len(groups))]
-        heads, beside = [broken(name, WIDTH / across) for name in names], [""] * len(groups)
+        heads, beside = [broken(name, page_width() / across) for name in names], [""] * len(groups)
     else:
         places = Places.of((name, group.T) for name, group in zip(names, groups, strict=True))
         across = places.columns

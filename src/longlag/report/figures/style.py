@@ -3,7 +3,10 @@
 import io
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 0.8)), (0, (5, 1, 1, 1)
 _LETTERS = 19  # of the small print in an inch
 _TITLE_LETTERS, _LEGEND_LETTERS = 13, 14  # of a title and of the legend in an inch
 _BESIDE = 16  # letters; a legend with longer names stands below the figure
+_NARROW = 4.2  # inches; in a figure that is not wider, each legend does
 _MOST_PIXELS = 30_000  # in height or width; a figure with very many panels gets fewer dots per inch
 MAP = "cividis"
 GREY, PALE = "#5f6670", "#e4e6ea"
@@ -44,11 +48,51 @@ STYLE: dict[str, Any] = {
     "lines.linewidth": 1.3,
     "axes.grid": False,
     "mathtext.default": "regular",
+    "pdf.fonttype": 42,  # fonts are embedded as TrueType, so that text stays text
+    "svg.hashsalt": "longlag",  # the same figure is the same file
 }
+
+#: The formats of :func:`save`, and what their files would say of the time.
+FORMATS: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How figures are laid out.
+
+    Args:
+        width: of each figure, in mm; ``None``: the width of a page's text, or more where the panels need more.
+        caption: whether the small print stands in the figure; :func:`caption_of` returns the text in either case.
+
+    """
+
+    width: float | None = None
+    caption: bool = True
+
+
+_PLAIN = Layout()
+_layout: ContextVar[Layout] = ContextVar("layout", default=_PLAIN)
+
+
+@contextmanager
+def laid_out(layout: Layout) -> Iterator[None]:
+    """While the context lasts, lay new figures out like this."""
+    before = _layout.set(layout)
+    try:
+        yield
+    finally:
+        _layout.reset(before)
+
+
+def page_width() -> float:
+    """Return the width that a figure has at least, in inches."""
+    width = _layout.get().width
+    return WIDTH if width is None else width / 25.4
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure of this size, in inches."""
+    """Return an empty figure of this size, in inches; a width that the layout names comes first."""
+    width = page_width() if _layout.get().width else width
     figure = Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -63,7 +107,9 @@ def look(number: int) -> dict[str, Any]:
 def legend(
     figure: Figure, x_title: str, names: Sequence[str], title: str, more: Iterable[tuple[str, dict[str, Any]]] = ()
 ) -> None:
-    """Write the title of the horizontal axes, and draw the legend beside the figure, or below it if a name is long.
+    """Write the title of the horizontal axes, and draw the legend beside the figure.
+
+    The legend stands below the figure if a name is long or the figure narrow.
 
     Args:
         figure: the figure; it becomes higher by a legend below it.
@@ -77,7 +123,7 @@ def legend(
     entries += list(more)
     handles, names = [Line2D([], [], **style) for _, style in entries], [name for name, _ in entries]
     longest = max(map(len, names), default=0)
-    if longest <= _BESIDE:
+    if longest <= _BESIDE and (not entries or figure.get_figwidth() > _NARROW):
         figure.supxlabel(x_title, fontsize=8)
         if entries:
             figure.legend(handles, names, title=title, loc="outside right center", alignment="left")
@@ -109,9 +155,17 @@ def wrapped(text: str, letters: int) -> str:
 
 
 def remark(figure: Figure, text: str) -> None:
-    """Write a text in small print above the figure."""
+    """Write a text in small print above the figure, unless the layout leaves captions out."""
+    figure.set_label(text)
+    if not _layout.get().caption:
+        return
     lines = textwrap.wrap(text, int(_LETTERS * figure.get_figwidth()), break_long_words=False)
     figure.suptitle("\n".join(lines), fontsize=6.5, color=GREY, x=0.005, ha="left")
+
+
+def caption_of(figure: Figure) -> str:
+    """Return the small print of a figure, as text for the caption of a paper."""
+    return str(figure.get_label()).replace(r"\$", "$")
 
 
 def quiet_grid(axis: Axes) -> None:
@@ -128,8 +182,9 @@ def powers_of_ten(axis: Axes, low: float, high: float) -> None:
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as a PNG; no reader ever sees half of it."""
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=min(DOTS, _MOST_PIXELS / max(figure.get_size_inches())))
+    """Write a figure in the format of the path, PNG, PDF or SVG; no reader ever sees half of it."""
+    picture, kind = io.BytesIO(), path.suffix[1:]
+    dots = min(DOTS, _MOST_PIXELS / max(figure.get_size_inches()))
+    figure.savefig(picture, format=kind, dpi=dots, metadata=FORMATS[kind])
     write_whole(path, picture.getvalue())
     return path
