@@ -49,6 +49,19 @@ def test_a_line_is_printed_as_it_is(terminal):
     assert on.file.getvalue() == line + "\n"
 
 
+def test_a_command_shows_at_once_that_it_starts_in_a_terminal_alone(tmp_path):
+    leader, terminal = os.openpty()
+    command = [sys.executable, "-m", "longlag", "runs", "nowhere"]
+    subprocess.run(command, stdout=terminal, stderr=terminal, check=False, cwd=tmp_path)
+    assert os.read(leader, 1000).decode() == "starting …\rlonglag: nowhere is no folder\r\n"
+    subprocess.run([*command, "--help"], stdout=terminal, stderr=terminal, check=False, cwd=tmp_path)
+    assert os.read(leader, 9000).decode().startswith("usage: ")
+    piped = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (piped.stdout, piped.stderr) == ("", "longlag: nowhere is no folder\n")
+    os.close(leader)
+    os.close(terminal)
+
+
 def test_a_warning_goes_to_stderr(capsys):
     print_warning("no run")
     assert capsys.readouterr() == ("", "longlag: no run\n")

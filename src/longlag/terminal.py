@@ -21,6 +21,12 @@ def print_what_fits() -> None:
             stream.reconfigure(errors="replace")
 
 
+def print_starting() -> None:
+    """Show in a terminal that a command starts, before imports that take seconds; the next line takes its place."""
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        print("starting …", end="\r", file=sys.stderr, flush=True)
+
+
 def leave_closed_terminal() -> None:
     """After SIGHUP, print to nowhere: a line to a terminal that was closed would be an error in the middle of a run."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -15,7 +15,7 @@ from longlag import __version__
 from longlag.cli.commands import COMMANDS
 from longlag.cli.completion import complete
 from longlag.errors import RequestError
-from longlag.terminal import print_what_fits
+from longlag.terminal import print_starting, print_what_fits
 
 HELP = f"""longlag {__version__}: how far back can a recurrent cell remember, and why?
 
@@ -115,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.path.append(here)  # cells and tasks of a reader lie in the current folder
         for name in ("hydra", "matplotlib"):  # our one line replaces the messages of Hydra; a font cache is no news
             logging.getLogger(name).addHandler(logging.NullHandler())
+        if {"-h", "--help"}.isdisjoint(rest):
+            print_starting()
         code: int = importlib.import_module(COMMANDS[command][0]).run(rest)
         sys.stdout.flush()
     except RequestError as error:
